@@ -1,0 +1,29 @@
+// Text forms of durations and times.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace keelwatch {
+
+// Prometheus' duration form: integers with y w d h m s ms in falling order ("1h30m", "250ms"), and
+// a bare "0". A year is 365 days. Errors: kInvalid.
+[[nodiscard]] Result<Duration> parse_duration(std::string_view text);
+
+// The shortest such text; whole milliseconds, "0s" for zero, a leading '-' for negative ones.
+[[nodiscard]] std::string format_duration(Duration d);
+
+// "2026-11-25T02:56:43.123Z": RFC 3339 in UTC, `digits` (0..9) decimals of a second.
+[[nodiscard]] std::string format_rfc3339(WallTime t, int digits = 3);
+
+// RFC 3339 with any offset and any number of decimals; 'T' or a space between date and time
+// (Barman writes both). Errors: kMalformed.
+[[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
+
+// The HTTP Date header, "Wed, 25 Nov 2026 02:56:43 GMT" (RFC 9110 IMF-fixdate). Errors: kMalformed.
+[[nodiscard]] Result<WallTime> parse_http_date(std::string_view text);
+
+}  // namespace keelwatch
