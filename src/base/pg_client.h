@@ -1,0 +1,119 @@
+// One PostgreSQL (or PgBouncer) connection as coroutines: libpq, non-blocking, on the loop. Names go
+// through Resolver and libpq gets hostaddr; every step has a deadline; a connection that misses one
+// is dropped, not cancelled (PQcancel opens a second, blocking connection).
+// Threads: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/event_loop.h"
+#include "base/resolver.h"
+#include "base/result.h"
+#include "base/secret.h"
+
+namespace keelwatch {
+
+struct PgTarget {
+  std::string host;      // a name, an address, or a directory of unix sockets
+  std::string hostaddr;  // numeric address to connect to; empty: host is resolved
+  int port = 5432;
+  std::string dbname = "postgres";
+  std::string user;
+  Secret password;
+  std::string passfile;
+  std::string sslmode = "verify-full";  // libpq's words
+  std::string sslrootcert;              // file
+  std::string sslcert;                  // file
+  std::string sslkey;                   // file
+  Duration statement_timeout = std::chrono::seconds(2);  // zero: not set (PgBouncer refuses it)
+
+  bool operator==(const PgTarget&) const = default;
+};
+
+// A refused connection or statement. ErrorCode says what to do, the SQLSTATE why: "53300" too many
+// connections, "57P03" starting up / shutting down (told apart by `message`), "28P01" password.
+// Empty when the failure was not the server's answer.
+struct PgFailure {
+  Error error;
+  std::string sqlstate;
+};
+
+class PgRows {
+ public:
+  [[nodiscard]] std::size_t rows() const;
+  [[nodiscard]] std::size_t columns() const;
+  // Column index by name; nullopt if the result has no such column.
+  [[nodiscard]] std::optional<std::size_t> column(std::string_view name) const;
+  // Text of the value; nullopt for NULL.
+  [[nodiscard]] std::optional<std::string_view> get(std::size_t row, std::size_t column) const;
+
+  PgRows(PgRows&&) noexcept;
+  PgRows& operator=(PgRows&&) noexcept;
+  ~PgRows();
+
+ private:
+  friend class PgConnection;
+  struct Impl;
+  explicit PgRows(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// std::variant-like outcome with the SQLSTATE kept (Result<T> has only Error).
+template <typename T>
+class [[nodiscard]] PgResult {
+ public:
+  PgResult(T value) : state_(std::move(value)) {}           // NOLINT: implicit
+  PgResult(PgFailure failure) : state_(std::move(failure)) {}  // NOLINT: implicit
+  [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+  explicit operator bool() const { return has_value(); }
+  [[nodiscard]] T& operator*() { return std::get<0>(state_); }
+  [[nodiscard]] const T& operator*() const { return std::get<0>(state_); }
+  [[nodiscard]] T* operator->() { return &std::get<0>(state_); }
+  [[nodiscard]] const T* operator->() const { return &std::get<0>(state_); }
+  [[nodiscard]] const PgFailure& failure() const { return std::get<1>(state_); }
+
+ private:
+  std::variant<T, PgFailure> state_;
+};
+
+class PgConnection {
+ public:
+  // application_name=keelwatch, gssencmode=disable, client_encoding=UTF8.
+  // The deadline covers resolve, connect, TLS and authentication.
+  [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(
+      EventLoop& loop, Resolver& resolver, PgTarget target, SteadyTime deadline);
+  ~PgConnection();
+  PgConnection(const PgConnection&) = delete;
+  PgConnection& operator=(const PgConnection&) = delete;
+
+  // One simple-protocol statement (all that PgBouncer's console understands).
+  [[nodiscard]] Task<PgResult<PgRows>> query(std::string sql, SteadyTime deadline);
+
+  // All statements in one flush, a Sync after each, so that a refused one does not abort the rest:
+  // one outcome per statement, in order. After a broken connection the remaining ones carry it.
+  [[nodiscard]] Task<std::vector<PgResult<PgRows>>> pipeline(std::vector<std::string> statements,
+                                                             SteadyTime deadline);
+
+  // Suspends while the idle connection is alive: returns true as soon as the server closes it or
+  // sends something unexpected (a killed standby is seen within milliseconds), false at the deadline.
+  [[nodiscard]] Task<bool> wait_closed(SteadyTime deadline);
+
+  [[nodiscard]] bool usable() const;
+  [[nodiscard]] int server_version() const;  // 150007 = 15.7; PgBouncer reports what it emulates
+  [[nodiscard]] std::string_view parameter_status(const char* name) const;  // "" if unknown
+  // Bytes sent and received are not known to libpq; statements and their time are counted by callers.
+
+ private:
+  struct Impl;
+  explicit PgConnection(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keelwatch

@@ -1,0 +1,113 @@
+// Every setting of the program with its default. The whole file is optional, and so is each part of
+// it: an empty configuration watches what it can discover and says what is not set up.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace keelwatch::config {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+enum class Switch { kAuto, kOn, kOff };  // auto: if there is a service account or a kubeconfig
+
+struct Kubernetes {
+  Switch enabled = Switch::kAuto;
+  std::string kubeconfig;               // file; empty: $KUBECONFIG, else in-cluster, else ~/.kube/config
+  std::string context;                  // empty: current-context
+  std::vector<std::string> namespaces;  // of watched databases; empty: all
+  Duration request_timeout = seconds(10);
+  Duration health_interval = seconds(5);   // one cheap request; a missed one ages every kind
+  Duration health_timeout = seconds(2);
+  Duration watch_silence = seconds(180);   // a stream silent for longer is listed again
+
+  bool operator==(const Kubernetes&) const = default;
+};
+
+// How to log in. For discovered clusters these defaults apply to all of them.
+struct PostgresLogin {
+  std::string user = "keelwatch";
+  std::string password_file;  // first line is the password
+  std::string passfile;       // libpq's .pgpass format
+  std::string dbname = "postgres";
+  std::string sslmode = "verify-full";
+  std::string sslrootcert;  // CA file
+  std::string sslcert;
+  std::string sslkey;
+
+  bool operator==(const PostgresLogin&) const = default;
+};
+
+struct PostgresInstance {
+  std::string name;  // required, unique within its cluster
+  std::string host;  // required: name, address or socket directory
+  std::string hostaddr;
+  int port = 5432;
+
+  bool operator==(const PostgresInstance&) const = default;
+};
+
+// A cluster listed by hand: works without Kubernetes. With the namespace and name of a discovered
+// Cluster it only overrides that one's login.
+struct PostgresCluster {
+  std::string ns;
+  std::string name;                         // required
+  std::optional<int> instances_desired;     // default: the number of instances listed
+  std::vector<PostgresInstance> instances;  // empty: discovered
+  PostgresLogin login;                      // unset keys fall back to postgres.*
+
+  bool operator==(const PostgresCluster&) const = default;
+};
+
+struct Postgres {
+  Duration interval = seconds(2);         // between two rounds of statements
+  Duration connect_timeout = seconds(2);
+  Duration query_timeout = seconds(2);    // also statement_timeout on the server
+  Duration probe_interval = seconds(5);   // trial connect that notices "shutting down"
+  int port = 5432;                        // of discovered pods
+  PostgresLogin login;
+  std::vector<PostgresCluster> clusters;
+
+  bool operator==(const Postgres&) const = default;
+};
+
+// What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
+struct Thresholds {
+  double replication_lag_bytes = 256.0 * 1024 * 1024;
+  Duration replication_lag = seconds(60);
+
+  bool operator==(const Thresholds&) const = default;
+};
+
+struct ThresholdOverride {
+  std::string ns;
+  std::string cluster;  // required
+  std::optional<double> replication_lag_bytes;
+  std::optional<Duration> replication_lag;
+
+  bool operator==(const ThresholdOverride&) const = default;
+};
+
+struct Alerts {
+  std::string runbook_base_url;  // empty: the links of the rules as they are
+
+  bool operator==(const Alerts&) const = default;
+};
+
+struct Config {
+  Duration step_interval = seconds(5);
+  Kubernetes kubernetes;
+  Postgres postgres;
+  Thresholds thresholds;
+  std::vector<ThresholdOverride> threshold_overrides;
+  Alerts alerts;
+
+  bool operator==(const Config&) const = default;
+};
+
+}  // namespace keelwatch::config

@@ -1,0 +1,109 @@
+// From observed facts to samples. The writer takes only Observed values and declared families: an
+// unknown becomes "no sample", never a zero, and a name that `describe` does not list cannot appear.
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/labels.h"
+#include "base/observed.h"
+#include "metrics/family.h"
+
+namespace keelwatch::metrics {
+
+// One series: its identity and its exposition prefix `name{a="b"} `, rendered once and kept as long
+// as somebody holds it.
+struct Series {
+  const Family* family;
+  Labels labels;       // without __name__
+  std::string prefix;  // "keelwatch_x{cluster=\"pg\"} ", escaped
+};
+
+struct Point {
+  std::shared_ptr<const Series> series;
+  double value;
+};
+
+// The samples of one step: families in the order of their declaration, series in the order in which
+// the collector wrote them, each series at most once.
+struct Samples {
+  std::vector<Point> points;
+};
+
+// Interns series over the steps, so that a steady world renders no prefix twice. Series that no step
+// wrote for a while are forgotten. Part of the step's State; one thread.
+class SeriesTable {
+ public:
+  SeriesTable();
+  ~SeriesTable();
+  SeriesTable(SeriesTable&&) noexcept;
+  SeriesTable& operator=(SeriesTable&&) noexcept;
+
+  // Values in the order of family.labels().
+  [[nodiscard]] std::shared_ptr<const Series> intern(const Family& family,
+                                                     std::span<const std::string_view> values);
+  // Ends a step: forgets series that were not interned in the last `kKeepSteps` steps.
+  void end_step();
+  [[nodiscard]] std::size_t size() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+class Writer {
+ public:
+  using LabelValues = std::initializer_list<std::string_view>;
+
+  // `declared`: the families that may be written (all collectors' descriptions).
+  Writer(SeriesTable& table, std::span<const Family* const> declared);
+
+  // One sample: T is arithmetic, bool (0/1), WallTime (Unix seconds), Duration (seconds), or an
+  // optional of these; nothing is written for an absent Observed, an empty optional or, for counters
+  // and positions, NaN. Writing an undeclared family, the wrong number of label values or a series
+  // twice is a programming error: std::logic_error naming the family.
+  template <typename T>
+  void write(const Family& family, LabelValues labels, const Observed<T>& observed) {
+    if (const T* value = observed.if_known()) write_known(family, labels, *value);
+  }
+
+  // A state set: one series per state with 1 for the current one and 0 for the others; the last
+  // label of the family is the state's name. A current state outside `states` gets a series of its
+  // own with 1, so that an unknown phase is visible and no known one looks current.
+  void write_states(const Family& family, LabelValues labels,
+                    std::span<const std::string_view> states, const Observed<std::string>& current);
+
+  // The samples so far, ordered as Samples promises.
+  [[nodiscard]] Samples finish() &&;
+
+ private:
+  template <typename T>
+  void write_known(const Family& family, LabelValues labels, const T& value) {
+    if constexpr (requires { value.has_value(); *value; }) {
+      if (value.has_value()) write_known(family, labels, *value);
+    } else if constexpr (std::is_same_v<T, WallTime>) {
+      put(family, {labels.begin(), labels.size()}, to_unix_seconds(value));
+    } else if constexpr (std::is_same_v<T, Duration>) {
+      put(family, {labels.begin(), labels.size()}, to_seconds(value));
+    } else {
+      static_assert(std::is_arithmetic_v<T>, "write numbers, times, durations or bools");
+      put(family, {labels.begin(), labels.size()}, static_cast<double>(value));
+    }
+  }
+  void put(const Family& family, std::span<const std::string_view> values, double value);
+
+  SeriesTable& table_;
+  std::unordered_map<const Family*, std::size_t> order_;  // declared family → its bucket
+  std::vector<std::vector<Point>> buckets_;
+};
+
+}  // namespace keelwatch::metrics
