@@ -68,9 +68,10 @@ constexpr const Family* kFamilies[] = {
     &kOpenFds,     &kResident,     &kStartTime,      &kVirtual,
 };
 
-// No whole number among them: OpenMetrics would spell it "1.0" and text 0.0.4 "1", two series.
+// No whole number among them: OpenMetrics would spell it "1.0" and text 0.0.4 "1", two series. None
+// that is shorter with an exponent either: people query for le="0.001".
 prometheus::Histogram::BucketBoundaries buckets() {
-  return {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5};
+  return {0.00025, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5};
 }
 
 #if defined(__clang__)
