@@ -12,6 +12,14 @@ bool is_replica_cluster(JsonValue replica, std::string_view cluster_name) {
   return (self.empty() ? cluster_name : self) != replica["primary"].string().value_or("");
 }
 
+// The operator omits counts of zero (`omitempty` in CNPG api/v1/cluster_types.go): once it has
+// written a phase, a missing count is zero. That is what a cluster says when every instance is down.
+std::optional<std::int64_t> count_of(JsonValue status, std::string_view key) {
+  const auto count = status[key].integer();
+  if (!count && !status[key].present() && status["phase"].present()) return 0;
+  return count;
+}
+
 // Cluster.GetSuperuserSecretName(): the operator makes the secret only where access is enabled.
 std::string superuser_secret(JsonValue spec, std::string_view cluster_name) {
   std::string name = text_or_empty(spec["superuserSecret"]["name"]);
@@ -46,8 +54,8 @@ model::Cluster decode_cluster(JsonReader& reader, JsonValue object) {
   cluster.target_primary_timestamp = time_of(reader, status["targetPrimaryTimestamp"]);
   cluster.current_primary_failing_since =
       time_of(reader, status["currentPrimaryFailingSinceTimestamp"]);
-  cluster.ready_instances = status["readyInstances"].integer();
-  cluster.status_instances = status["instances"].integer();
+  cluster.ready_instances = count_of(status, "readyInstances");
+  cluster.status_instances = count_of(status, "instances");
   cluster.timeline_id = status["timelineID"].integer();
   cluster.system_id = text_or_empty(status["systemID"]);
   return cluster;
