@@ -123,6 +123,7 @@ struct internal::JsonIndex {
   std::string_view text;
   std::uint32_t text_number = 0;
   const std::uint32_t* tokens = nullptr;
+  std::uint32_t count_indexed = 0;
   std::uint32_t count = 0;                   // 0 unless the text is well-formed
   std::unique_ptr<std::uint32_t[]> closing;  // of an opening token: the token that closes it
   std::size_t closing_capacity = 0;
@@ -134,9 +135,13 @@ struct internal::JsonIndex {
   void parse(std::string_view new_text);
   bool find_tokens();
   void check();
-  bool check_scalar(std::uint32_t token);
+  bool is_string(std::uint32_t token) const;
+  bool is_other_scalar(std::uint32_t token) const;
+  void refuse(std::uint32_t token, std::string_view wanted);
 
   char at(std::uint32_t token) const { return text[tokens[token]]; }
+  // The same before the text is checked; NUL, which no JSON holds there, beyond the last token.
+  char peek(std::uint32_t token) const { return token < count_indexed ? at(token) : '\0'; }
 
   // The token's text, from its first character to the last before white space and the next token.
   std::string_view extent(std::uint32_t token) const {
@@ -145,7 +150,6 @@ struct internal::JsonIndex {
     while (to > from && is_space(text[to - 1])) --to;
     return text.substr(from, to - from);
   }
-  std::uint32_t count_indexed = 0;
 
   std::string_view string_content(std::uint32_t token) const {
     const std::string_view quoted = extent(token);
@@ -241,89 +245,75 @@ bool internal::JsonIndex::find_tokens() {
   return true;
 }
 
-bool internal::JsonIndex::check_scalar(std::uint32_t token) {
+bool internal::JsonIndex::is_string(std::uint32_t token) const {
+  if (peek(token) != '"') return false;
+  // Bytes after the closing quote are tokens of their own, so that this cannot fail; but every later
+  // read of the string relies on it.
+  const std::size_t from = tokens[token];
+  const std::size_t to = token + 1 < count_indexed ? tokens[token + 1] : text.size();
+  if (to - from >= 2 && text[to - 1] == '"') return true;  // no white space follows: the usual case
   const std::string_view s = extent(token);
-  switch (s.front()) {
+  return s.size() >= 2 && s.back() == '"';
+}
+
+bool internal::JsonIndex::is_other_scalar(std::uint32_t token) const {
+  switch (peek(token)) {
+    case '\0':
     case '"':
-      // Bytes that follow the closing quote are tokens of their own; so this cannot fail, but every
-      // later read of this string relies on it.
-      return s.size() >= 2 && s.back() == '"';
+      return false;
     case 't':
-      return s == "true";
+      return extent(token) == "true";
     case 'f':
-      return s == "false";
+      return extent(token) == "false";
     case 'n':
-      return s == "null";
+      return extent(token) == "null";
     default:
-      return is_number(s);
+      return is_number(extent(token));
   }
+}
+
+void internal::JsonIndex::refuse(std::uint32_t token, std::string_view wanted) {
+  malformed.emplace(
+      ErrorCode::kMalformed,
+      token < count_indexed
+          ? fmt::format("not JSON: byte {}: expected {}", tokens[token], wanted)
+          : fmt::format("not JSON: the text ends early, after {} bytes", text.size()));
 }
 
 // The grammar of RFC 8259 over the tokens; fills `closing`.
 void internal::JsonIndex::check() {
-  enum class Expect { kValue, kFirstElement, kFirstKey, kKey, kColon, kCommaOrEnd, kNothing };
-  Expect expect = Expect::kValue;
-  const char* wanted = nullptr;  // set when a token is none of what may stand there
   open.clear();
-  std::uint32_t i = 0;
-  const auto after_value = [&] { return open.empty() ? Expect::kNothing : Expect::kCommaOrEnd; };
-  for (; i < count_indexed && !wanted; ++i) {
-    const char c = at(i);
-    const bool closes = (c == '}' || c == ']') && !open.empty() && at(open.back()) == c - 2;
-    switch (expect) {
-      case Expect::kFirstElement:
-      case Expect::kFirstKey:
-      case Expect::kCommaOrEnd:
-        if (closes) {
-          closing[open.back()] = i;
-          open.pop_back();
-          expect = after_value();
-          continue;
-        }
-        break;
-      default:
-        break;
+  std::uint32_t i = 0;  // the token where the next value must stand
+  for (;;) {
+    const char c = peek(i);
+    const bool opens = c == '{' || c == '[';
+    if (opens) {
+      if (open.size() == JsonReader::kMaxDepth) return refuse(i, "at most 256 levels of nesting");
+      open.push_back(i);
+    } else if (!is_string(i) && !is_other_scalar(i)) {
+      return refuse(i, "a value");
     }
-    switch (expect) {
-      case Expect::kValue:
-      case Expect::kFirstElement:
-        if (c == '{' || c == '[') {
-          open.push_back(i);
-          expect = c == '{' ? Expect::kFirstKey : Expect::kFirstElement;
-          if (open.size() > JsonReader::kMaxDepth) wanted = "less than 256 levels of nesting";
-        } else if (check_scalar(i)) {
-          expect = after_value();
-        } else {
-          wanted = "a value";
-        }
-        break;
-      case Expect::kFirstKey:
-      case Expect::kKey:
-        if (c != '"' || !check_scalar(i)) wanted = "a member's name";
-        expect = Expect::kColon;
-        break;
-      case Expect::kColon:
-        if (c != ':') wanted = "a colon";
-        expect = Expect::kValue;
-        break;
-      case Expect::kCommaOrEnd:
-        if (c != ',') wanted = at(open.back()) == '{' ? "a comma or }" : "a comma or ]";
-        expect = at(open.back()) == '{' ? Expect::kKey : Expect::kValue;
-        break;
-      case Expect::kNothing:
-        wanted = "the end of the text";
-        break;
+    ++i;
+    const bool first = opens && peek(i) != c + 2;  // '{' + 2 is '}', '[' + 2 is ']'
+    if (!first) {
+      // The container was empty, or a scalar ended: leave the containers that end here.
+      while (!open.empty() && peek(i) == peek(open.back()) + 2) {
+        closing[open.back()] = i++;
+        open.pop_back();
+      }
+      if (open.empty()) break;
+      const bool in_object = peek(open.back()) == '{';
+      if (peek(i) != ',') return refuse(i, in_object ? "a comma or }" : "a comma or ]");
+      ++i;
+    }
+    if (peek(open.back()) == '{') {
+      if (!is_string(i)) return refuse(i, "a member's name");
+      if (peek(i + 1) != ':') return refuse(i + 1, "a colon");
+      i += 2;
     }
   }
-  if (wanted) {
-    malformed.emplace(ErrorCode::kMalformed,
-                      fmt::format("not JSON: byte {}: expected {}", tokens[i - 1], wanted));
-  } else if (expect != Expect::kNothing) {
-    malformed.emplace(ErrorCode::kMalformed,
-                      fmt::format("not JSON: the text ends early, after {} bytes", text.size()));
-  } else {
-    count = count_indexed;
-  }
+  if (i < count_indexed) return refuse(i, "the end of the text");
+  count = count_indexed;
 }
 
 JsonReader::JsonReader() : index_(std::make_unique<internal::JsonIndex>()) {}

@@ -211,9 +211,9 @@ TEST_CASE("what is not one JSON value is refused as a whole, with the place", "[
       {"byte order mark", "\xEF\xBB\xBF{}", "not JSON: byte 0: expected a value"},
       {"NUL", std::string("[1]\0", 4), "not JSON: byte 3: expected the end of the text"},
       {"depth bomb of arrays", repeat("[", 1'000'000),
-       "not JSON: byte 256: expected less than 256 levels of nesting"},
+       "not JSON: byte 256: expected at most 256 levels of nesting"},
       {"depth bomb of objects", repeat("{\"a\":", 1'000'000),
-       "not JSON: byte 1280: expected less than 256 levels of nesting"},
+       "not JSON: byte 1280: expected at most 256 levels of nesting"},
       {"skipped parts too", R"({"managedFields": {"x": [1 2]}, "a": 1})",
        "not JSON: byte 27: expected a comma or ]"},
   };
