@@ -40,6 +40,7 @@ void Writer::put(const Family& family, std::span<const std::string_view> values,
     const std::string prefix = table_.intern(family, values)->prefix;
     throw std::logic_error(prefix + "is written twice");
   }
+  prefix_bytes_ += series->prefix.size();
   buckets_[bucket->second].push_back({std::move(series), value});
 }
 
@@ -63,6 +64,7 @@ void Writer::write_states(const Family& family, LabelValues labels,
 
 Samples Writer::finish() && {
   Samples samples;
+  samples.prefix_bytes = prefix_bytes_;
   std::size_t count = 0;
   for (const auto& bucket : buckets_) count += bucket.size();
   samples.points.reserve(count);

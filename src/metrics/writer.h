@@ -42,6 +42,7 @@ struct Point {
 // the collector wrote them, each series at most once.
 struct Samples {
   std::vector<Point> points;
+  std::size_t prefix_bytes = 0;  // what their prefixes take on a page; a hint for its reader
 };
 
 // Interns series over the steps, so that a steady world renders no prefix twice. Series that no
@@ -131,6 +132,7 @@ class Writer {
   std::uint32_t mark_;
   std::unordered_map<const Family*, std::size_t> order_;  // declared family → its bucket
   std::vector<std::vector<Point>> buckets_;
+  std::size_t prefix_bytes_ = 0;
 };
 
 }  // namespace keelwatch::metrics
