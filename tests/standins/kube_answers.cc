@@ -187,7 +187,15 @@ KubeSelection parse_selection(const ServerRequest& request, const KubePath& path
         (resource.kind == "Event" && r.field.starts_with("involvedObject.")) ||
         (resource.kind == "Secret" && r.field == "type");
     if (known) continue;
-    refuse(400, "BadRequest", "field label not supported: " + r.field);
+    // Kinds with fields of their own (and custom ones) have their own words for it.
+    const bool plain = !resource.custom && resource.kind != "Pod" && resource.kind != "Node" &&
+                       resource.kind != "Event" && resource.kind != "Secret" &&
+                       resource.kind != "Namespace";
+    refuse(400, "BadRequest",
+           plain ? json_string(r.field) +
+                       " is not a known field selector: only \"metadata.name\", "
+                       "\"metadata.namespace\""
+                 : "field label not supported: " + r.field);
   }
   return selection;
 }
