@@ -21,6 +21,7 @@ namespace keelwatch::app {
 // The published result of one step; immutable.
 struct Moment {
   std::uint64_t sequence = 0;  // 1 for the first
+  Duration slot{};             // step_interval: after three of these it is not believed any more
   model::World world;
   analysis::Assessment assessment;
   metrics::Samples samples;

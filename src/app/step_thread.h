@@ -8,6 +8,7 @@
 
 #include "app/step.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mutex.h"
 #include "base/published.h"
 #include "config/config.h"
@@ -21,7 +22,8 @@ class StepThread {
   // Called on the step thread with each new Moment and how long its step took.
   using OnMoment = std::function<void(std::shared_ptr<const Moment>, Duration)>;
 
-  StepThread(const Clock& clock, std::shared_ptr<const config::Config> config, OnMoment on_moment);
+  StepThread(const Clock& clock, Logger& log, std::shared_ptr<const config::Config> config,
+             OnMoment on_moment);
   ~StepThread();  // after one last step
 
   // Any thread.
@@ -34,6 +36,7 @@ class StepThread {
   void step_once();
 
   const Clock& clock_;
+  Logger& log_;
   OnMoment on_moment_;
   State state_;  // of the thread
 

@@ -71,9 +71,7 @@ Task<Result<TransferPtr>> open_transfer(std::shared_ptr<HttpMulti> multi, Resolv
     const bool changed = co_await transfer.changed().wait_until(deadline);
     if (!changed) co_return transfer.timed_out();
   }
-  if (!transfer.has_headers()) {
-    co_return transfer.error().value_or(Error(ErrorCode::kMalformed, "answer without headers"));
-  }
+  if (!transfer.has_headers()) co_return *transfer.error();
   co_return std::move(begun);
 }
 

@@ -299,10 +299,12 @@ void HttpTransfer::on_done(CURLcode code) {
   curl_easy_getinfo(easy_, CURLINFO_SIZE_DOWNLOAD_T, &body_bytes);
   curl_easy_getinfo(easy_, CURLINFO_HEADER_SIZE, &header_bytes);
   response_.bytes_received = static_cast<std::uint64_t>(body_bytes + header_bytes);
-  if (code == CURLE_OK) {
-    end(std::nullopt);
-  } else {
+  if (code != CURLE_OK) {
     end(failure(code));
+  } else if (!has_headers_) {
+    end(Error(ErrorCode::kUnavailable, "receive from " + whom() + ": closed within the headers"));
+  } else {
+    end(std::nullopt);
   }
 }
 
@@ -359,7 +361,7 @@ Error HttpTransfer::failure(CURLcode code) const {
   if (too_large_ || code == CURLE_FILESIZE_EXCEEDED) {
     return {ErrorCode::kTooLarge,
             "receive from " + whom() +
-                (has_headers_ ? ": body larger than " + std::to_string(request_.max_body_bytes)
+                (!too_large_ || has_headers_ ? ": body larger than " + std::to_string(request_.max_body_bytes)
                               : ": headers larger than " + std::to_string(kMaxHeaderBytes)) +
                 " bytes"};
   }
@@ -392,6 +394,11 @@ Error HttpTransfer::failure(CURLcode code) const {
     case CURLE_SEND_ERROR:
     case CURLE_SEND_FAIL_REWIND:
       return {ErrorCode::kUnavailable, "send to " + whom() + ": " + text};
+    case CURLE_RECV_ERROR:
+      if (text.ends_with("chunked-encoding")) {
+        return {ErrorCode::kMalformed, "receive from " + whom() + ": " + text};
+      }
+      [[fallthrough]];
     default:
       return {ErrorCode::kUnavailable, "receive from " + whom() + ": " + text};
   }

@@ -44,9 +44,10 @@ struct IntegerRange {
 // default"), and one of the wrong type is reported and leaves it alone too.
 class MappingReader {
  public:
-  // Problems are about `subject` ("alert X"), with ": KEY" or ".KEY" behind it. A node that is
-  // neither mapping nor null is reported at once.
-  MappingReader(YamlNode node, Diagnostics& problems, std::string subject = {});
+  // Problems are about `subject` ("alert X"); those of a key have `separator` and the key behind
+  // it. A node that is neither mapping nor null is reported at once.
+  MappingReader(YamlNode node, Diagnostics& problems, std::string subject = {},
+                std::string separator = ": ");
   ~MappingReader() { finish(); }
   MappingReader(const MappingReader&) = delete;
   MappingReader& operator=(const MappingReader&) = delete;
@@ -90,6 +91,8 @@ class MappingReader {
     return true;
   }
 
+  // Whether the file has the key at all; does not make it known.
+  [[nodiscard]] bool has(std::string_view key) const { return node_.find(key) != nullptr; }
   // The value as it is, for callers that look into it themselves; nullptr if absent or null.
   const YamlNode* node(std::string_view key);
   // The items of a sequence; empty if absent, null, or not a sequence (reported).
@@ -118,6 +121,7 @@ class MappingReader {
   YamlNode node_;
   Diagnostics& problems_;
   std::string subject_;
+  std::string separator_;
   std::set<std::string, std::less<>> known_;
   bool finished_ = false;
 };

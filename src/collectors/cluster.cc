@@ -107,13 +107,17 @@ void write_instance(const model::Instance& instance, WallTime at, metrics::Write
   const model::InstanceId& id = instance.id;
   const auto labels = {std::string_view(id.ns), std::string_view(id.cluster),
                        std::string_view(id.pod)};
-  if (instance.reachability == Reachability::kNotSetUp) return;
-  if (instance.reachability != Reachability::kConnecting) {
-    writer.write(kUp, labels, Observed<bool>::known(instance.server.is_known(), at));
-  }
+  const bool asked = instance.reachability != Reachability::kNotSetUp &&
+                     instance.reachability != Reachability::kConnecting;
+  writer.write(kUp, labels,
+               asked || instance.server.is_known()
+                   ? Observed<bool>::known(instance.server.is_known(), at)
+                   : Observed<bool>::absent(instance.server.why()));
   writer.write_states(
       kReachability, labels, kReachabilities,
-      Observed<std::string>::known(std::string(to_string(instance.reachability)), at));
+      instance.reachability == Reachability::kNotSetUp
+          ? Observed<std::string>::absent(instance.server.why())
+          : Observed<std::string>::known(std::string(to_string(instance.reachability)), at));
   const auto& server = instance.server;
   using Facts = model::ServerFacts;
   writer.write(kInRecovery, labels, server.map([](const Facts& s) { return s.in_recovery; }));

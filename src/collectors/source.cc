@@ -1,6 +1,9 @@
 // keelwatch_source_*: how each source is doing with each of its targets. Always there, whatever
 // fails: these are the series by which a silence is noticed.
 #include <array>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "collectors/collector.h"
 
@@ -64,11 +67,12 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
 }
 
 void collect(const Input& input, metrics::Writer& writer) {
-  for (const model::SourceReport& report : input.world.kubernetes->reports) {
-    write_report(report, input, writer);
-  }
-  for (const model::SourceReport& report : input.world.postgres->reports) {
-    write_report(report, input, writer);
+  // Names come from outside: a cluster listed by hand may be called as a namespace is.
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (const auto* reports : {&input.world.kubernetes->reports, &input.world.postgres->reports}) {
+    for (const model::SourceReport& report : *reports) {
+      if (seen.emplace(report.source, report.target).second) write_report(report, input, writer);
+    }
   }
 }
 

@@ -21,8 +21,17 @@ class ValueScan {
     mix(value.size());  // keeps ("ab", "c") apart from ("a", "bc")
     const char* at = value.data();
     std::size_t left = value.size();
-    for (; left >= 8; at += 8, left -= 8) add_word(at, 8);
-    if (left > 0) add_word(at, left);
+    for (; left >= 8; at += 8, left -= 8) add_word(load<std::uint64_t>(at));
+    // Not one memcpy of `left` bytes: reading back what was just stored in pieces stalls.
+    if (left >= 4) {
+      const std::uint64_t high = load<std::uint32_t>(at + left - 4);
+      add_word(load<std::uint32_t>(at) | high << 32);
+    } else if (left > 0) {
+      const auto byte = [at](std::size_t i) {
+        return std::uint64_t{static_cast<unsigned char>(at[i])};
+      };
+      add_word(byte(0) | byte(left / 2) << 8 | byte(left - 1) << 16);
+    }
   }
   [[nodiscard]] std::uint64_t hash() const { return hash_ ^ (hash_ >> 32); }
   [[nodiscard]] bool plain() const { return special_ == 0; }
@@ -37,13 +46,13 @@ class ValueScan {
     const std::uint64_t zero_where_equal = word ^ (kOnes * static_cast<unsigned char>(c));
     return (zero_where_equal - kOnes) & ~zero_where_equal & kHighs;
   }
-  void add_word(const char* at, std::size_t size) {
-    std::uint64_t word = 0;
-    if (size == 8) {
-      std::memcpy(&word, at, 8);
-    } else {
-      std::memcpy(&word, at, size);
-    }
+  template <typename Word>
+  static Word load(const char* at) {
+    Word word;
+    std::memcpy(&word, at, sizeof word);
+    return word;
+  }
+  void add_word(std::uint64_t word) {
     special_ |= (word & kHighs) | has(word, '\\') | has(word, '"') | has(word, '\n');
     mix(word);
   }
@@ -149,11 +158,16 @@ struct SeriesTable::Impl {
   std::size_t expected = 0;  // entry that a steady world asks for next
   std::uint32_t step = 0;
   std::uint32_t last_mark = 0;
-  std::array<std::string, Family::kMaxLabels> escaped;  // scratch for values that are not plain
+  // Scratch for values that are not plain.
+  std::array<std::string, Family::kMaxLabels> escaped;
+  std::array<std::string_view, Family::kMaxLabels> views;
 
   Entry& intern(const Family& family, Values values);
+  Entry& intern_escaped(const Family& family, Values escaped_values, std::uint64_t hash);
+  Values escape(Values values);
   Entry* find(const Family& family, Values escaped_values, std::uint64_t hash);
   Entry& add(const Family& family, Values escaped_values, std::uint64_t hash);
+  void prefetch(std::size_t from) const;
   void place(std::uint32_t number);
   void rebuild_index(std::size_t slots);
   void forget_unused();
@@ -165,22 +179,44 @@ SeriesTable::Impl::Entry& SeriesTable::Impl::intern(const Family& family, Values
   }
   ValueScan scan(family);
   for (const std::string_view value : values) scan.add(value);
-  std::array<std::string_view, Family::kMaxLabels> views;
-  if (!scan.plain()) {
-    // From here on the escaped form is the value: two spellings of one text are one series.
-    scan = ValueScan(family);
-    for (std::size_t i = 0; i < values.size(); ++i) {
-      escaped[i].clear();
-      append_label_value(escaped[i], values[i]);
-      scan.add(views[i] = escaped[i]);
-    }
-    values = Values(views.data(), values.size());
+  if (scan.plain()) return intern_escaped(family, values, scan.hash());
+  // The escaped form is the value: two spellings of one text are one series.
+  const Values canonical = escape(values);
+  ValueScan again(family);
+  for (const std::string_view value : canonical) again.add(value);
+  return intern_escaped(family, canonical, again.hash());
+}
+
+Values SeriesTable::Impl::escape(Values values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    escaped[i].clear();
+    append_label_value(escaped[i], values[i]);
+    views[i] = escaped[i];
   }
-  Entry* entry = find(family, values, scan.hash());
-  if (entry == nullptr) entry = &add(family, values, scan.hash());
+  return Values(views.data(), values.size());
+}
+
+SeriesTable::Impl::Entry& SeriesTable::Impl::intern_escaped(const Family& family,
+                                                            Values escaped_values,
+                                                            std::uint64_t hash) {
+  Entry* entry = find(family, escaped_values, hash);
+  if (entry == nullptr) entry = &add(family, escaped_values, hash);
   entry->step = step;
   expected = static_cast<std::size_t>(entry - entries.data()) + 1;
+  prefetch(expected);
   return *entry;
+}
+
+// The next ones asked for: a series and its text, one cache miss each, are fetched ahead.
+void SeriesTable::Impl::prefetch(std::size_t from) const {
+  constexpr std::size_t kText = 2;
+  constexpr std::size_t kSeries = 6;
+  if (from + kSeries >= entries.size()) return;
+  __builtin_prefetch(entries[from + kSeries].series.get());
+  const char* text = entries[from + kText].series->prefix.data();
+  __builtin_prefetch(text);
+  __builtin_prefetch(text + 64);
+  __builtin_prefetch(text + 128);
 }
 
 SeriesTable::Impl::Entry* SeriesTable::Impl::find(const Family& family, Values escaped_values,

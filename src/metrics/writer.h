@@ -36,12 +36,22 @@ struct Series {
 struct Point {
   std::shared_ptr<const Series> series;
   double value;
+  WallTime observed_at;  // of the fact behind it
+};
+
+// A sample that was asked for and has no value, and why: for `explain`.
+struct Absent {
+  const Family* family;
+  Labels labels;  // without the last one of a state set
+  Why why;
 };
 
 // The samples of one step: families in the order of their declaration, series in the order in which
 // the collector wrote them, each series at most once.
 struct Samples {
   std::vector<Point> points;
+  std::vector<Absent> absent;  // in the order in which they were written
+  std::size_t prefix_bytes = 0;  // what their prefixes take on a page; a hint for its reader
 };
 
 // Interns series over the steps, so that a steady world renders no prefix twice. Series that no
@@ -90,7 +100,9 @@ class Writer {
   // error: std::logic_error naming the family.
   template <typename T>
   void write(const Family& family, LabelValues labels, const Observed<T>& observed) {
-    if (const T* value = observed.if_known()) write_known(family, labels, *value);
+    const T* value = observed.if_known();
+    if (value == nullptr) return put_absent(family, labels, observed.why());
+    write_known(family, labels, *value, observed.observed_at());
   }
 
   // Anything else does not compile: a bare number cannot say that it is unknown.
@@ -110,27 +122,33 @@ class Writer {
 
  private:
   template <typename T>
-  void write_known(const Family& family, LabelValues labels, const T& value) {
+  void write_known(const Family& family, LabelValues labels, const T& value, WallTime at) {
     if constexpr (requires {
                     value.has_value();
                     *value;
                   }) {
-      if (value.has_value()) write_known(family, labels, *value);
+      if (value.has_value()) return write_known(family, labels, *value, at);
+      put_absent(family, labels, not_in_the_answer());
     } else if constexpr (std::is_same_v<T, WallTime>) {
-      put(family, {labels.begin(), labels.size()}, to_unix_seconds(value));
+      put(family, {labels.begin(), labels.size()}, to_unix_seconds(value), at);
     } else if constexpr (std::is_same_v<T, Duration>) {
-      put(family, {labels.begin(), labels.size()}, to_seconds(value));
+      put(family, {labels.begin(), labels.size()}, to_seconds(value), at);
     } else {
       static_assert(std::is_arithmetic_v<T>, "write numbers, times, durations or bools");
-      put(family, {labels.begin(), labels.size()}, static_cast<double>(value));
+      put(family, {labels.begin(), labels.size()}, static_cast<double>(value), at);
     }
   }
-  void put(const Family& family, std::span<const std::string_view> values, double value);
+  void put(const Family& family, std::span<const std::string_view> values, double value,
+           WallTime at);
+  void put_absent(const Family& family, LabelValues labels, Why why);
+  [[nodiscard]] static Why not_in_the_answer();
 
   SeriesTable& table_;
   std::uint32_t mark_;
   std::unordered_map<const Family*, std::size_t> order_;  // declared family → its bucket
   std::vector<std::vector<Point>> buckets_;
+  std::vector<Absent> absent_;
+  std::size_t prefix_bytes_ = 0;
 };
 
 }  // namespace keelwatch::metrics

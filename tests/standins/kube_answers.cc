@@ -152,6 +152,16 @@ ServerReply page_not_found() {
           "404 page not found\n"};
 }
 
+ServerReply no_such_resource(const KubeStore& store, const KubePath& path) {
+  for (const KubeResource* resource : store.resources()) {
+    if (resource->group == path.group && resource->version == path.version && !resource->custom) {
+      return status_reply(404, "NotFound", "the server could not find the requested resource",
+                          "{}");
+    }
+  }
+  return page_not_found();
+}
+
 bool KubeSelection::matches(const KubeObject& object) const {
   if (!space.empty() && object.space != space) return false;
   if (!labels.matches(object.labels)) return false;
@@ -177,12 +187,7 @@ KubeSelection parse_selection(const ServerRequest& request, const KubePath& path
         (resource.kind == "Event" && r.field.starts_with("involvedObject.")) ||
         (resource.kind == "Secret" && r.field == "type");
     if (known) continue;
-    refuse(400, "BadRequest",
-           "Unable to find \"" + (resource.group.empty() ? "/" : resource.group + "/") +
-               resource.version + ", Resource=" + resource.plural +
-               "\" that match label selector \"" + std::string(request.parameter("labelSelector")) +
-               "\", field selector \"" + std::string(request.parameter("fieldSelector")) +
-               "\": field label not supported: " + r.field);
+    refuse(400, "BadRequest", "field label not supported: " + r.field);
   }
   return selection;
 }
@@ -192,9 +197,12 @@ std::uint64_t parse_resource_version(const ServerRequest& request) {
   if (text.empty()) return 0;
   const auto version = number_of<std::uint64_t>(text);
   if (!version) {
-    refuse(400, "BadRequest",
-           "Invalid value: \"" + std::string(text) + "\": strconv.ParseUint: parsing \"" +
-               std::string(text) + "\": invalid syntax");
+    const std::string message = "resourceVersion: Invalid value: \"" + std::string(text) +
+                                "\": strconv.ParseUint: parsing \"" + std::string(text) +
+                                "\": invalid syntax";
+    // Upstream forgets to make a bad request of it when it watches.
+    if (kube_verb(request, parse_kube_path(request.path)) == "watch") refuse(500, "", message);
+    refuse(400, "BadRequest", "invalid resource version: " + message);
   }
   return *version;
 }
@@ -213,7 +221,9 @@ ServerReply answer_list(const KubeStore& store, const KubeResource& resource,
              "continue");
     }
     const auto token = Continue::parse(text);
-    if (!token) refuse(400, "BadRequest", "continue key is not valid: encoded continue token");
+    if (!token)
+      refuse(400, "BadRequest",
+             "invalid continue token: continue key is not valid: not one of this server's");
     from = *token;
     if (from.version == 0) from.version = store.version();
   } else if (match == "Exact") {
@@ -221,7 +231,7 @@ ServerReply answer_list(const KubeStore& store, const KubeResource& resource,
   } else if (asked > store.version()) {
     throw BadKubeRequest{status_reply(
         504, "Timeout",
-        "Too large resource version: " + std::to_string(asked) +
+        "Timeout: Too large resource version: " + std::to_string(asked) +
             ", current: " + std::to_string(store.version()),
         R"({"causes":[{"reason":"ResourceVersionTooLarge","message":"Too large resource version"}],"retryAfterSeconds":1})")};
   } else if (request.parameter("resourceVersion") == "0") {
@@ -259,17 +269,24 @@ ServerReply answer_list(const KubeStore& store, const KubeResource& resource,
     }
   }
   metadata += "}";
-  std::string body = "{\"kind\":" + json_string(resource.kind + "List") +
-                     ",\"apiVersion\":" + json_string(resource.api_version()) +
-                     ",\"metadata\":" + metadata + ",\"items\":[";
-  body.reserve(body.size() + items.size() + 4);
-  body.append(items).append("]}\n");
+  // Lists of custom resources are written by a map's sorted keys: their metadata comes last.
+  const std::string kind = "\"kind\":" + json_string(resource.kind + "List");
+  const std::string api_version = "\"apiVersion\":" + json_string(resource.api_version());
+  std::string body;
+  body.reserve(items.size() + 300);
+  if (resource.custom) {
+    body.append("{").append(api_version).append(",\"items\":[").append(items).append("],");
+    body.append(kind).append(",\"metadata\":").append(metadata).append("}\n");
+  } else {
+    body.append("{").append(kind).append(",").append(api_version).append(",\"metadata\":");
+    body.append(metadata).append(",\"items\":[").append(items).append("]}\n");
+  }
   return json_reply(std::move(body));
 }
 
 ServerReply answer_get(const KubeStore& store, const KubeResource& resource, const KubePath& path) {
-  const std::string space = resource.namespaced ? path.space : "";
-  const KubeObjectPtr object = store.get(resource, space, path.name);
+  const KubeObjectPtr object =
+      store.get(resource, resource.namespaced ? path.space : "", path.name);
   if (object) return json_reply(object->text + "\n");
   std::string details = "{\"name\":" + json_string(path.name);
   if (!resource.group.empty()) details += ",\"group\":" + json_string(resource.group);
@@ -295,6 +312,7 @@ std::optional<ServerReply> answer_discovery(const KubeStore& store, std::string_
                            {"gitVersion", version},
                            {"gitCommit", "0000000000000000000000000000000000000000"},
                            {"gitTreeState", "clean"},
+                           {"buildDate", "1970-01-01T00:00:00Z"},
                            {"goVersion", "go1.26.0"},
                            {"compiler", "gc"},
                            {"platform", "linux/amd64"}}

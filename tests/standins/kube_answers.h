@@ -36,6 +36,9 @@ ServerReply status_reply(int code, std::string_view reason, std::string_view mes
                          std::string_view details = "");
 ServerReply json_reply(std::string body);
 ServerReply page_not_found();
+// The 404 of a resource that is not there: a Status object where the group is built in, plain text
+// where it is custom or unknown.
+ServerReply no_such_resource(const KubeStore& store, const KubePath& path);
 
 // Which objects of a resource a list or watch selects.
 struct KubeSelection {

@@ -214,7 +214,13 @@ class KubeApi::Impl {
       return reply(known ? std::move(*known) : page_not_found());
     }
     const KubeResource* resource = store_.find(path.group, path.version, path.resource);
-    if (resource == nullptr || !path.subresource.empty()) return reply(page_not_found());
+    const bool misplaced =
+        resource != nullptr &&
+        ((resource->namespaced && !path.name.empty() && path.space.empty()) ||
+         (!resource->namespaced && !path.space.empty() && path.resource != "namespaces"));
+    if (resource == nullptr || misplaced || !path.subresource.empty()) {
+      return reply(no_such_resource(store_, path));
+    }
     if (request.method != "GET") {
       return reply(status_reply(405, "MethodNotAllowed",
                                 "the server does not allow this method on the requested resource",

@@ -1,5 +1,6 @@
-// From Kubernetes objects as JSON to the facts of model/kubernetes.h: one decoder per kind, one file
-// per API group. A decoder reads what it needs and skips the rest (managedFields, most of spec).
+// From Kubernetes objects as JSON to the facts of model/kubernetes.h: one decoder per kind, one
+// file per API group. A decoder reads what it needs and skips the rest (managedFields, most of
+// spec).
 //
 // Leniency: a missing field or null is absent, never an error, because operators old and new omit
 // fields. A field of a wrong type is a complaint of the reader; the decoder's caller takes it and

@@ -13,7 +13,8 @@ bool is_replica_cluster(JsonValue replica, std::string_view cluster_name) {
 }
 
 // The operator omits counts of zero (`omitempty` in CNPG api/v1/cluster_types.go): once it has
-// written a phase, a missing count is zero. That is what a cluster says when every instance is down.
+// written a phase, a missing count is zero. That is what a cluster says when every instance is
+// down.
 std::optional<std::int64_t> count_of(JsonValue status, std::string_view key) {
   const auto count = status[key].integer();
   if (!count && !status[key].present() && status["phase"].present()) return 0;

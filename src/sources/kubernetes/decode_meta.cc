@@ -98,8 +98,8 @@ Result<ObjectIdentity> decode_identity(JsonReader& reader, JsonValue object) {
   if (auto complaint = reader.take_complaint()) return *complaint;
   if (identity.name.empty()) return Error(ErrorCode::kMalformed, "an object without metadata.name");
   if (identity.resource_version.empty()) {
-    return Error(ErrorCode::kMalformed, fmt::format("{} has no metadata.resourceVersion",
-                                                    identity.name));
+    return Error(ErrorCode::kMalformed,
+                 fmt::format("{} has no metadata.resourceVersion", identity.name));
   }
   return identity;
 }

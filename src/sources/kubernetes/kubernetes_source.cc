@@ -80,9 +80,9 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     if (!kind.namespaced || namespaces.empty()) namespaces = {""};
     for (const std::string& ns : namespaces) {  // in order, so that the union is sorted
       auto store = std::make_unique<TypedStore<T>>(decode);
-      auto reflector = std::make_unique<Reflector>(source.context_, api_, source.reader_, kind, ns,
-                                                   source.timing_, *store,
-                                                   [&source] { source.changed(); });
+      auto reflector =
+          std::make_unique<Reflector>(source.context_, api_, source.reader_, kind, ns,
+                                      source.timing_, *store, [&source] { source.changed(); });
       parts_.push_back({std::move(store), std::move(reflector)});
     }
   }
@@ -132,8 +132,10 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
         report.errors[std::string(to_string(ErrorCode::kMalformed))] += n;
       }
       if (!report.last_error.empty()) continue;
-      if (status.error) report.last_error = status.error->message();
-      else report.last_error = part.store->problem();
+      if (status.error)
+        report.last_error = status.error->message();
+      else
+        report.last_error = part.store->problem();
     }
     if (report.not_installed) report.last_error.clear();
     report.up = answer.is_known() && report.last_error.empty();
@@ -166,7 +168,7 @@ KubernetesSource::~KubernetesSource() = default;
 
 template <typename T>
 void KubernetesSource::add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
-                                Observed<model::ObjectList<T>> KubernetesSlice::*place) {
+                                Observed<model::ObjectList<T>> KubernetesSlice::* place) {
   kinds_.push_back(std::make_unique<WatchedKindOf<T>>(*this, kind, decode, place));
 }
 
@@ -194,9 +196,9 @@ Task<> KubernetesSource::run() {
 
 Task<> KubernetesSource::wait_until_set_up() {
   if (settings_.enabled == config::Switch::kOff) {
-    publish_absent({Absence::kNotSetUp, Error(ErrorCode::kNotFound, "kubernetes.enabled is off"),
-                    kSource},
-                   true);
+    publish_absent(
+        {Absence::kNotSetUp, Error(ErrorCode::kNotFound, "kubernetes.enabled is off"), kSource},
+        true);
     for (;;) co_await context_.loop.sleep_for(std::chrono::hours(1));
   }
   bool told = false;
@@ -205,11 +207,11 @@ Task<> KubernetesSource::wait_until_set_up() {
     const std::string text = Credentials::how_to_set_up();
     if (!std::exchange(told, true)) {
       if (wanted) context_.log.error(kSource, "no way to the API server", {{"remedy", text}});
-      publish_absent(wanted ? Why{Absence::kUnknown,
-                                  Error(ErrorCode::kInvalid, "kubernetes.enabled is on, but " + text),
-                                  kSource}
-                            : Why{Absence::kNotSetUp, Error(ErrorCode::kNotFound, text), kSource},
-                     !wanted);
+      publish_absent(
+          wanted ? Why{Absence::kUnknown,
+                       Error(ErrorCode::kInvalid, "kubernetes.enabled is on, but " + text), kSource}
+                 : Why{Absence::kNotSetUp, Error(ErrorCode::kNotFound, text), kSource},
+          !wanted);
     }
     co_await context_.loop.sleep_for(kSetUpRecheck);
   }

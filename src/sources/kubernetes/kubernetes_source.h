@@ -2,13 +2,15 @@
 // publishes what it holds after every change, at most once per 50 ms.
 //
 // A kind is
-//   - known once it has been listed; observed_at is the time of its stream's last event or bookmark,
+//   - known once it has been listed; observed_at is the time of its stream's last event or
+//   bookmark,
 //     or of the last health check that the API server answered while the stream was connected. When
 //     either fails, the last good objects stay, observed_at stands still, and whoever assembles the
 //     world calls them unknown once they are too old;
 //   - unknown before its first listing, and at once when the API server refuses it (403 with the
 //     missing right named, 401 after the credentials were read anew);
-//   - not installed when its API group is not (looked at again every minute, so that a CRD installed
+//   - not installed when its API group is not (looked at again every minute, so that a CRD
+//   installed
 //     later appears without a restart);
 //   - not set up without a kubeconfig and a service account.
 // With settings.namespaces, a namespaced kind is the union of one listing per namespace: it is only
@@ -48,7 +50,7 @@ class KubernetesSource {
   void add_kinds();
   template <typename T>
   void add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
-                Observed<model::ObjectList<T>> model::KubernetesSlice::*place);
+                Observed<model::ObjectList<T>> model::KubernetesSlice::* place);
   [[nodiscard]] Task<> wait_until_set_up();
   void publish_absent(const Why& why, bool not_set_up);
   void changed();

@@ -43,8 +43,10 @@ Task<> Reflector::run() {
       if (!listed) error = listed.error();
     } else {
       const Result<Next> ended = co_await watch();
-      if (ended) next = *ended;
-      else error = ended.error();
+      if (ended)
+        next = *ended;
+      else
+        error = ended.error();
       status_.connected_since.reset();
     }
     if (error) failed(*error);
@@ -122,8 +124,10 @@ Result<Reflector::Page> Reflector::read_page(std::string_view body) {
   root["items"].for_each([&](JsonValue object) {
     if (problem) return;
     const Result<ObjectIdentity> id = decode_identity(reader_, object);
-    if (id) store_.add_listed(reader_, object, *id);
-    else problem = id.error();
+    if (id)
+      store_.add_listed(reader_, object, *id);
+    else
+      problem = id.error();
   });
   if (problem) return *problem;
   if (auto ok = reader_.finish(); !ok) return ok.error();
@@ -201,8 +205,7 @@ Reflector::Next Reflector::stream_ended(const Result<std::optional<std::string>>
   count(end.error());
   if (end.error().code() == ErrorCode::kTimeout) {
     context_.log.warn("kubernetes", "watch is silent, listing again",
-                      {{"kind", kind_.kind},
-                       {"silence", format_duration(timing_.watch_silence)}});
+                      {{"kind", kind_.kind}, {"silence", format_duration(timing_.watch_silence)}});
     return Next::kListAgain;
   }
   context_.log.debug("kubernetes", "watch was cut, resuming",
@@ -240,13 +243,15 @@ Result<void> Reflector::apply(std::string_view frame) {
   } else {
     const bool deleted = type == "DELETED";
     if (!deleted && type != "ADDED" && type != "MODIFIED") {
-      return Error(ErrorCode::kMalformed, fmt::format("watch frame of type \"{}\"",
-                                                      type.substr(0, 32)));
+      return Error(ErrorCode::kMalformed,
+                   fmt::format("watch frame of type \"{}\"", type.substr(0, 32)));
     }
     Result<ObjectIdentity> id = decode_identity(reader_, object);
     if (!id) return std::move(id).error().context("watch frame");
-    if (deleted) store_.erase(*id);
-    else store_.put(reader_, object, *id);
+    if (deleted)
+      store_.erase(*id);
+    else
+      store_.put(reader_, object, *id);
     resource_version_ = std::move(id->resource_version);
   }
   status_.evidence = context_.clock.wall();
@@ -297,6 +302,8 @@ void Reflector::recovered() {
   context_.log.info("kubernetes", "kind is read again", {{"kind", kind_.kind}, {"namespace", ns_}});
 }
 
-void Reflector::count(const Error& error) { ++status_.errors[std::string(to_string(error.code()))]; }
+void Reflector::count(const Error& error) {
+  ++status_.errors[std::string(to_string(error.code()))];
+}
 
 }  // namespace keelwatch::sources

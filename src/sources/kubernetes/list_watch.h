@@ -28,8 +28,8 @@
 
 namespace keelwatch::sources {
 
-// Where a reflector puts what it reads. A complaint of the reader about the object is the store's to
-// take.
+// Where a reflector puts what it reads. A complaint of the reader about the object is the store's
+// to take.
 class ObjectStore {
  public:
   virtual ~ObjectStore() = default;
@@ -49,8 +49,8 @@ class LineSplitter {
  public:
   explicit LineSplitter(std::size_t max_line) : max_line_(max_line) {}
 
-  // Gives each line that is complete now to f(std::string_view), without its newline, until f returns
-  // false. False if f did, or if a line became longer than the bound.
+  // Gives each line that is complete now to f(std::string_view), without its newline, until f
+  // returns false. False if f did, or if a line became longer than the bound.
   template <typename F>
   [[nodiscard]] bool push(std::string_view piece, F&& f);
   [[nodiscard]] bool too_long() const { return pending_.size() > max_line_; }
@@ -74,8 +74,8 @@ struct ReflectorTiming {
 
 class Reflector {
  public:
-  // `changed` is called after every change of the store or of the status. The reader is used between
-  // two suspensions only: all reflectors of a thread share one.
+  // `changed` is called after every change of the store or of the status. The reader is used
+  // between two suspensions only: all reflectors of a thread share one.
   Reflector(SourceContext context, ApiServer& api, JsonReader& reader, const KindInfo& kind,
             std::string ns, ReflectorTiming timing, ObjectStore& store,
             std::function<void()> changed);
@@ -86,10 +86,10 @@ class Reflector {
   [[nodiscard]] Task<> run();
 
   struct Status {
-    bool listed = false;                      // the store holds a whole listing, however old
-    std::optional<WallTime> connected_since;  // while the watch is open
-    std::optional<WallTime> evidence;         // last listing, event or bookmark
-    std::optional<Error> error;               // why neither listing nor watch works now
+    bool listed = false;                          // the store holds a whole listing, however old
+    std::optional<WallTime> connected_since;      // while the watch is open
+    std::optional<WallTime> evidence;             // last listing, event or bookmark
+    std::optional<Error> error;                   // why neither listing nor watch works now
     std::map<std::string, std::uint64_t> errors;  // since start, by code
     Duration last_duration{};                     // of the last listing
     std::uint64_t requests = 0;

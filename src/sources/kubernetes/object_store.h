@@ -1,10 +1,10 @@
 // The objects of one kind (and, where namespaces are chosen, of one namespace), sorted by namespace
 // and name. Successive lists share the pointers of unchanged objects.
 //
-// An object that cannot be decoded (a field of a wrong type) stays in the list with its namespace and
-// name only; all its facts are absent. It must not vanish, which would look like a deletion and
-// resolve alerts, and must not keep its last good facts, which would go on looking healthy. Until it
-// decodes or goes, problem() names it and its kind's report is down.
+// An object that cannot be decoded (a field of a wrong type) stays in the list with its namespace
+// and name only; all its facts are absent. It must not vanish, which would look like a deletion and
+// resolve alerts, and must not keep its last good facts, which would go on looking healthy. Until
+// it decodes or goes, problem() names it and its kind's report is down.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +24,7 @@ template <typename T>
 class TypedStore final : public ObjectStore {
  public:
   using Decode = T (*)(JsonReader& reader, JsonValue object);
-  explicit TypedStore(Decode decode) : decode_(decode) {}
+  explicit TypedStore(Decode function) : decode_(function) {}
 
   void begin_listing() override {
     listing_.clear();
@@ -45,8 +45,10 @@ class TypedStore final : public ObjectStore {
     problems_.erase({id.ns, id.name});
     Pointer decoded = decode(reader, object, id, problems_);
     const auto at = find(id);
-    if (holds(at, id)) *at = std::move(decoded);
-    else objects_.insert(at, std::move(decoded));
+    if (holds(at, id))
+      *at = std::move(decoded);
+    else
+      objects_.insert(at, std::move(decoded));
   }
   void erase(const ObjectIdentity& id) override {
     problems_.erase({id.ns, id.name});
