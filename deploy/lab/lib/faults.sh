@@ -38,12 +38,15 @@ mend_fault() { # NAME
 
 fault_shows() { "shows_${1//-/_}" "$2"; }
 
+# Twice: what one fault has done may keep another from being mended.
 mend_all() {
   local name
-  for name in $(active_faults); do
-    mend_fault "$name"
-    say "mended: $name"
+  for _ in 1 2; do
+    for name in $(active_faults); do
+      if (mend_fault "$name"); then say "mended: $name"; fi
+    done
   done
+  [ -z "$(active_faults)" ] || die "could not mend: $(active_faults | paste -sd' ')"
 }
 
 series() { # FAMILY POD [LABELS]
@@ -67,7 +70,10 @@ shows_standby_stop() {
     "KeelwatchStandbysMissing after 5 min"
 }
 
-break_standby_kill() { signal_postgres "$1" KILL; }
+break_standby_kill() {
+  signal_postgres "$1" KILL
+  wait_for 10 no_processes_of "$1"
+}
 mend_standby_kill() { bring_back "$1"; }
 shows_standby_kill() { shows_standby_stop "$1"; }
 

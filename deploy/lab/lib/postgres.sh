@@ -80,7 +80,18 @@ make_folders_of_postgres() {
 }
 
 start_postgres() { # POD
-  running "$1" || start_as_postgres "$1" postgres -D "$(data_of "$1")"
+  running "$1" && return
+  forget_dead_postmaster "$1"
+  start_as_postgres "$1" postgres -D "$(data_of "$1")"
+}
+
+# A killed postmaster that its parent has not collected yet still has a pid, and the next one would
+# take it for alive.
+forget_dead_postmaster() { # POD
+  local lock pid
+  lock=$(data_of "$1")/postmaster.pid
+  { read -r pid <"$lock"; } 2>/dev/null || return 0
+  if ! start_time_of "$pid" >/dev/null && no_processes_of "$1"; then rm -f "$lock"; fi
 }
 
 # Ready is not enough: it must be this instance, not another one on the same address.
@@ -138,14 +149,8 @@ streams() { # POD
 
 # Postmaster and all its children: they run in the data folder.
 processes_of() { # POD
-  local cwd pid data
-  data=$(data_of "$1")
-  for cwd in /proc/[0-9]*/cwd; do
-    if [ "$(readlink "$cwd" 2>/dev/null)" = "$data" ]; then
-      pid=${cwd#/proc/}
-      echo "${pid%/cwd}"
-    fi
-  done
+  find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$(data_of "$1")" -printf '%h\n' 2>/dev/null |
+    sed 's|^/proc/||' || true
 }
 
 signal_postgres() { # POD SIGNAL
