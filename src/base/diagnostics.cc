@@ -136,16 +136,32 @@ std::string Diagnostic::text() const {
 
 void Diagnostics::error(SourceSpan where, std::string subject, std::string problem,
                         std::string remedy) {
-  add({Severity::kError, source_.name(), where, std::move(subject), std::move(problem),
-       std::move(remedy),
-       source_.hidden() ? std::string() : std::string(source_.line(where.line))});
+  report(Severity::kError, where, std::move(subject), std::move(problem), std::move(remedy));
 }
 
 void Diagnostics::warning(SourceSpan where, std::string subject, std::string problem,
                           std::string remedy) {
-  add({Severity::kWarning, source_.name(), where, std::move(subject), std::move(problem),
-       std::move(remedy),
-       source_.hidden() ? std::string() : std::string(source_.line(where.line))});
+  report(Severity::kWarning, where, std::move(subject), std::move(problem), std::move(remedy));
+}
+
+void Diagnostics::report(Severity severity, SourceSpan where, std::string subject,
+                         std::string problem, std::string remedy) {
+  const bool hidden =
+      source_.hidden() ||
+      std::any_of(hidden_lines_.begin(), hidden_lines_.end(), [&](const auto& lines) {
+        return where.line >= lines.first && where.line <= lines.second;
+      });
+  add({severity, source_.name(), where, std::move(subject), std::move(problem), std::move(remedy),
+       hidden ? std::string() : std::string(source_.line(where.line))});
+}
+
+void Diagnostics::hide_lines(int first, int last) {
+  hidden_lines_.emplace_back(first, last);
+  for (Diagnostic& d : all_) {
+    if (d.file == source_.name() && d.where.line >= first && d.where.line <= last) {
+      d.source_line.clear();
+    }
+  }
 }
 
 void Diagnostics::append(const Diagnostics& other) {
@@ -203,7 +219,7 @@ Error Diagnostics::to_error() const {
   return Error(ErrorCode::kInvalid, std::move(message));
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "\"";
   std::size_t end = std::min(text.size(), kShownValue);
   while (end < text.size() && is_continuation(text[end])) ++end;

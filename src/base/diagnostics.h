@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -77,6 +78,8 @@ class Diagnostics {
 
   void error(SourceSpan where, std::string subject, std::string problem, std::string remedy = {});
   void warning(SourceSpan where, std::string subject, std::string problem, std::string remedy = {});
+  // These lines hold a secret: they are shown in no problem, reported before or from now on.
+  void hide_lines(int first, int last);
   // Takes over the problems of another file.
   void append(const Diagnostics& other);
 
@@ -96,15 +99,18 @@ class Diagnostics {
       200;  // nobody reads more, and a hostile file has millions
 
  private:
+  void report(Severity severity, SourceSpan where, std::string subject, std::string problem,
+              std::string remedy);
   void add(Diagnostic diagnostic);
 
   SourceFile source_;
+  std::vector<std::pair<int, int>> hidden_lines_;
   std::vector<Diagnostic> all_;
   std::size_t errors_ = 0;
   std::size_t warnings_ = 0;
 };
 
 // "text" in double quotes for a problem: escapes quotes and control characters, cuts long texts.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string in_quotes(std::string_view text);
 
 }  // namespace keelwatch

@@ -66,14 +66,14 @@ struct Complaint {
 // The value as a problem names it; of a file with secrets not the value itself.
 std::string shown(const YamlNode& node, const Diagnostics& problems) {
   if (!node.is_scalar()) return std::string(kind_name(node));
-  return problems.source().hidden() ? "the value" : quoted(node.text());
+  return problems.source().hidden() ? "the value" : in_quotes(node.text());
 }
 
 }  // namespace
 
 Result<double> parse_byte_size(std::string_view text) {
   const Error bad(ErrorCode::kInvalid,
-                  fmt::format("{} is not a size, {}", quoted(text), kByteRemedy));
+                  fmt::format("{} is not a size, {}", in_quotes(text), kByteRemedy));
   const std::size_t digits = std::min(text.find_first_not_of("0123456789."), text.size());
   if (digits == 0) return bad;
   const auto number = to_number(text.substr(0, digits));
@@ -100,15 +100,19 @@ std::string format_byte_size(double bytes) {
   return shortest;
 }
 
-MappingReader::MappingReader(YamlNode node, Diagnostics& problems, std::string subject)
-    : node_(std::move(node)), problems_(problems), subject_(std::move(subject)) {
+MappingReader::MappingReader(YamlNode node, Diagnostics& problems, std::string subject,
+                             std::string separator)
+    : node_(std::move(node)),
+      problems_(problems),
+      subject_(std::move(subject)),
+      separator_(std::move(separator)) {
   if (node_.is_mapping() || node_.is_null()) return;
   problems_.error(node_.span(), subject_,
                   fmt::format("must be a mapping of keys to values, not {}", kind_name(node_)));
 }
 
 std::string MappingReader::subject(std::string_view key) const {
-  return subject_.empty() ? std::string(key) : fmt::format("{}: {}", subject_, key);
+  return subject_.empty() ? std::string(key) : subject_ + separator_ + std::string(key);
 }
 
 SourceSpan MappingReader::span(std::string_view key) const {
@@ -137,7 +141,7 @@ bool MappingReader::require(std::string_view key) {
   if (node_.is_mapping() || node_.is_null()) {
     problems_.error(span(key), has_key ? subject(key) : subject_,
                     has_key ? std::string("must have a value")
-                            : fmt::format("required key {} is missing", quoted(key)));
+                            : fmt::format("required key {} is missing", in_quotes(key)));
   }
   return false;
 }
@@ -242,22 +246,11 @@ bool MappingReader::read_int64(std::string_view key, std::int64_t& out, IntegerR
   });
 }
 
-std::optional<std::size_t> MappingReader::read_word(std::string_view key,
-                                                    std::span<const std::string_view> words) {
-  std::size_t index = 0;
-  const bool read =
-      read_with(key, index, [&](const YamlNode& value, std::size_t& found) -> Complaint {
-        const auto at = std::find(words.begin(), words.end(), value.text());
-        if (value.is_scalar() && at != words.end()) {
-          found = static_cast<std::size_t>(at - words.begin());
-          return {};
-        }
-        std::string remedy = value.is_scalar() ? did_you_mean(value.text(), words) : std::string();
-        if (remedy.empty()) remedy = fmt::format("one of {}", fmt::join(words, ", "));
-        return {shown(value, problems_) + " is not known here", std::move(remedy)};
-      });
-  if (!read) return std::nullopt;
-  return index;
+void MappingReader::refuse_word(std::string_view key, const YamlNode& value,
+                                std::span<const std::string_view> words) {
+  std::string remedy = value.is_scalar() ? did_you_mean(value.text(), words) : std::string();
+  if (remedy.empty()) remedy = fmt::format("one of {}", fmt::join(words, ", "));
+  error(key, shown(value, problems_) + " is not known here", std::move(remedy));
 }
 
 bool MappingReader::read(std::string_view key, std::vector<std::string>& out) {
@@ -321,7 +314,7 @@ void MappingReader::finish() {
     if (remedy.empty() && !known.empty() && known.size() <= 12) {
       remedy = fmt::format("known here: {}", fmt::join(known, ", "));
     }
-    problems_.error(entry.key_span, subject_, fmt::format("unknown key {}", quoted(entry.key)),
+    problems_.error(entry.key_span, subject_, fmt::format("unknown key {}", in_quotes(entry.key)),
                     std::move(remedy));
   }
 }

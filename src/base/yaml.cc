@@ -9,6 +9,8 @@
 #include <sstream>
 #include <unordered_map>
 
+#include "base/utf8.h"
+
 namespace keelwatch {
 
 struct YamlNode::Data {
@@ -235,7 +237,7 @@ class TreeBuilder final : public YAML::EventHandler {
     const auto [known, is_new] = mapping.lines.emplace(key.text(), key.span().line);
     if (!is_new) {
       problems_.error(key.span(), std::string(kSyntax),
-                      fmt::format("key {} is given twice, first in line {}", quoted(key.text()),
+                      fmt::format("key {} is given twice, first in line {}", in_quotes(key.text()),
                                   known->second));
       return;
     }
@@ -274,34 +276,12 @@ class TreeBuilder final : public YAML::EventHandler {
   ConstDataPtr root_;
 };
 
-// Bytes that a UTF-8 sequence at `at` has; 0 if it is none.
-std::size_t utf8_length(std::string_view text, std::size_t at) {
-  const auto byte = [&](std::size_t i) {
-    return at + i < text.size() ? static_cast<unsigned char>(text[at + i]) : 0U;
-  };
-  const auto more = [&](std::size_t i) { return (byte(i) & 0xC0) == 0x80; };
-  const unsigned first = byte(0);
-  if (first < 0x80) return 1;
-  if (first >= 0xC2 && first <= 0xDF) return more(1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool shortest = first != 0xE0 || byte(1) >= 0xA0;
-    const bool surrogate = first == 0xED && byte(1) >= 0xA0;
-    return more(1) && more(2) && shortest && !surrogate ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool shortest = first != 0xF0 || byte(1) >= 0x90;
-    const bool in_range = first != 0xF4 || byte(1) < 0x90;
-    return more(1) && more(2) && more(3) && shortest && in_range ? 4 : 0;
-  }
-  return 0;
-}
-
 // What YAML forbids and yaml-cpp does not refuse: it takes the byte 0x04 for the end of the input,
 // guesses UTF-16 from NULs, and replaces what is not UTF-8, which would move every later place.
 bool check_characters(Diagnostics& problems) {
   const std::string& text = problems.source().text();
   for (std::size_t at = 0; at < text.size();) {
-    const std::size_t length = utf8_length(text, at);
+    const std::size_t length = utf8_sequence_length(std::string_view(text).substr(at));
     const auto c = static_cast<unsigned char>(text[at]);
     if (length == 0) {
       problems.error(problems.source().span_at(at), std::string(kSyntax), "not UTF-8 text");

@@ -61,8 +61,8 @@ TEST_CASE("control characters do not reach the terminal", "[diagnostics]") {
   Diagnostics problems(SourceFile("f", "a: \x1B[31m\n"));
   problems.error({1, 4, 1}, "key\x1B", "value \x07", "stop\x1B");
   CHECK(problems.text() == "f:1:4: key?: value ?\na: ?[31m\n   ^ stop?\n");
-  CHECK(quoted("a\"b\\c\n\x1B") == R"("a\"b\\c\n\x1b")");
-  CHECK(quoted(std::string(100, 'x')) == '"' + std::string(60, 'x') + "...\"");
+  CHECK(in_quotes("a\"b\\c\n\x1B") == R"("a\"b\\c\n\x1b")");
+  CHECK(in_quotes(std::string(100, 'x')) == '"' + std::string(60, 'x') + "...\"");
 }
 
 TEST_CASE("of very many problems the errors are kept and the rest counted", "[diagnostics]") {
