@@ -111,8 +111,8 @@ struct HttpClient::Impl {
     Result<TransferPtr> opened =
         co_await open_transfer(std::move(multi), resolver, std::move(request));
     if (!opened) co_return opened.error();
-    co_return HttpStream(std::unique_ptr<HttpStream::Impl>(
-        new HttpStream::Impl{std::move(*opened)}));
+    co_return HttpStream(
+        std::unique_ptr<HttpStream::Impl>(new HttpStream::Impl{std::move(*opened)}));
   }
 };
 

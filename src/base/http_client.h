@@ -25,14 +25,14 @@ struct TlsOptions {
   std::string ca_pem;           // empty: the system's trust store
   std::string certificate_pem;  // client certificate chain
   Secret key_pem;
-  std::string server_name;      // verify (and send) this name instead of the URL's host
-  bool skip_verify = false;     // only where the user's own file says so
+  std::string server_name;   // verify (and send) this name instead of the URL's host
+  bool skip_verify = false;  // only where the user's own file says so
 
   bool operator==(const TlsOptions&) const = default;
 };
 
-// AWS Signature Version 4. The caller gives the query sorted, bare keys as `key=`, the path strictly
-// percent-encoded and the x-amz-content-sha256 header: libcurl 7.88 does none of these.
+// AWS Signature Version 4. The caller gives the query sorted, bare keys as `key=`, the path
+// strictly percent-encoded and the x-amz-content-sha256 header: libcurl 7.88 does none of these.
 struct SigV4 {
   std::string access_key;
   Secret secret_key;
@@ -45,16 +45,16 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;                      // http:// or https://
+  std::string url;  // http:// or https://
   HttpHeaders headers;
-  std::optional<Secret> bearer_token;   // sent as Authorization; never logged
+  std::optional<Secret> bearer_token;                        // sent as Authorization; never logged
   std::optional<std::pair<std::string, Secret>> basic_auth;  // user, password
   std::optional<SigV4> sigv4;
   std::string body;
   TlsOptions tls;
-  std::string unix_socket;              // connect here instead of to the URL's host
-  std::string proxy_url;                // http://, https://, socks5h://
-  SteadyTime deadline;                  // of the whole fetch(); of the headers for open()
+  std::string unix_socket;  // connect here instead of to the URL's host
+  std::string proxy_url;    // http://, https://, socks5h://
+  SteadyTime deadline;      // of the whole fetch(); of the headers for open()
   Duration connect_timeout = std::chrono::seconds(5);
   std::size_t max_body_bytes = 64U << 20U;  // fetch() only; more is kTooLarge
 };

@@ -12,9 +12,9 @@ constexpr long kIdleConnections = 64;
 }  // namespace
 
 HttpMulti::HttpMulti(EventLoop& loop)
-    : loop_(loop), multi_(curl_multi_init()), timer_(loop, [this] {
-        act(CURL_SOCKET_TIMEOUT, 0);
-      }) {
+    : loop_(loop),
+      multi_(curl_multi_init()),
+      timer_(loop, [this] { act(CURL_SOCKET_TIMEOUT, 0); }) {
   if (!multi_) throw std::runtime_error("curl_multi_init");
   curl_multi_setopt(multi_, CURLMOPT_SOCKETFUNCTION, &HttpMulti::on_socket);
   curl_multi_setopt(multi_, CURLMOPT_SOCKETDATA, this);
@@ -81,8 +81,8 @@ int HttpMulti::on_socket(CURL*, curl_socket_t fd, int what, void* arg, void*) {
     watch->set_interest(interest);
     return 0;
   }
-  watch = std::make_unique<EventLoop::FdWatch>(
-      self->loop_, fd, interest, [self, fd](Interest ready) {
+  watch =
+      std::make_unique<EventLoop::FdWatch>(self->loop_, fd, interest, [self, fd](Interest ready) {
         int events = 0;
         if (ready != Interest::kWrite) events |= CURL_CSELECT_IN;
         if (ready != Interest::kRead) events |= CURL_CSELECT_OUT;

@@ -19,13 +19,17 @@ struct HttpTarget {
   std::string proxy_port;
 
   // Whom we connect to ourselves, and whose name therefore is resolved here.
-  [[nodiscard]] const std::string& dialled_host() const { return proxy.empty() ? host : proxy_host; }
-  [[nodiscard]] const std::string& dialled_port() const { return proxy.empty() ? port : proxy_port; }
+  [[nodiscard]] const std::string& dialled_host() const {
+    return proxy.empty() ? host : proxy_host;
+  }
+  [[nodiscard]] const std::string& dialled_port() const {
+    return proxy.empty() ? port : proxy_port;
+  }
   [[nodiscard]] std::string authority() const;  // "host:port", brackets around an IPv6 address
 };
 
-// Errors: kInvalid for a URL, proxy URL, header or token that cannot be sent. Credentials that stand
-// in a URL never get into a message.
+// Errors: kInvalid for a URL, proxy URL, header or token that cannot be sent. Credentials that
+// stand in a URL never get into a message.
 [[nodiscard]] Result<HttpTarget> parse_target(const HttpRequest& request);
 
 // "host:port", with brackets where the host is an IPv6 address.

@@ -183,8 +183,8 @@ void HttpTransfer::set_tls() {
     curl_blob ca = blob_of(tls.ca_pem);
     curl_easy_setopt(easy_, CURLOPT_CAINFO_BLOB, &ca);
     curl_easy_setopt(easy_, CURLOPT_PROXY_CAINFO_BLOB, &ca);
-    // The blob replaces the system's bundle but not its directory, which Debian compiles in: without
-    // this every public authority would be trusted beside the given one.
+    // The blob replaces the system's bundle but not its directory, which Debian compiles in:
+    // without this every public authority would be trusted beside the given one.
     curl_easy_setopt(easy_, CURLOPT_CAPATH, nullptr);
     curl_easy_setopt(easy_, CURLOPT_PROXY_CAPATH, nullptr);
   }
@@ -254,7 +254,8 @@ void HttpTransfer::take_header_line(std::string_view line) {
     return;
   }
   if (const auto colon = line.find(':'); colon != std::string_view::npos) {
-    response_.headers.emplace_back(lower(trim(line.substr(0, colon))), trim(line.substr(colon + 1)));
+    response_.headers.emplace_back(lower(trim(line.substr(0, colon))),
+                                   trim(line.substr(colon + 1)));
     return;
   }
   if (trim(line).empty() && response_.status >= 200) {
@@ -331,10 +332,10 @@ std::string HttpTransfer::connecting() const {
 
 Error HttpTransfer::timed_out() const {
   if (!easy_) return {ErrorCode::kTimeout, "receive from " + whom() + ": no answer in time"};
-  curl_off_t connected = 0;
+  const char* connected_to = nullptr;
   curl_off_t uploaded = 0;
   long request_bytes = 0;
-  curl_easy_getinfo(easy_, CURLINFO_CONNECT_TIME_T, &connected);
+  curl_easy_getinfo(easy_, CURLINFO_PRIMARY_IP, &connected_to);
   curl_easy_getinfo(easy_, CURLINFO_SIZE_UPLOAD_T, &uploaded);
   curl_easy_getinfo(easy_, CURLINFO_REQUEST_SIZE, &request_bytes);
   if (mode_ == BodyMode::kStream && has_headers_) {
@@ -350,7 +351,7 @@ Error HttpTransfer::timed_out() const {
   if (request_bytes > 0) {
     return {ErrorCode::kTimeout, "receive from " + whom() + ": no answer in time"};
   }
-  if (connected > 0 && target_.tls) {
+  if (connected_to && *connected_to && target_.tls) {
     return {ErrorCode::kTimeout, "TLS with " + whom() + ": handshake not done in time"};
   }
   return {ErrorCode::kTimeout, connecting() + ": not connected in time"};
@@ -358,12 +359,21 @@ Error HttpTransfer::timed_out() const {
 
 Error HttpTransfer::failure(CURLcode code) const {
   std::string text = curl_error_[0] ? curl_error_ : curl_easy_strerror(code);
-  if (too_large_ || code == CURLE_FILESIZE_EXCEEDED) {
+  // A remark on the way, not the failure.
+  if (text.starts_with("getpeername()")) text = curl_easy_strerror(code);
+  // libcurl's own bound on one header line (100 kB) shows as "out of memory".
+  const bool line_too_long = code == CURLE_OUT_OF_MEMORY && header_bytes_ > 0 && !has_headers_;
+  if (too_large_ || line_too_long || code == CURLE_FILESIZE_EXCEEDED) {
+    const bool body = has_headers_ || code == CURLE_FILESIZE_EXCEEDED;
     return {ErrorCode::kTooLarge,
             "receive from " + whom() +
-                (!too_large_ || has_headers_ ? ": body larger than " + std::to_string(request_.max_body_bytes)
-                              : ": headers larger than " + std::to_string(kMaxHeaderBytes)) +
-                " bytes"};
+                (body ? ": body larger than " + std::to_string(request_.max_body_bytes) + " bytes"
+                      : ": headers too large")};
+  }
+  long tunnel_status = 0;
+  curl_easy_getinfo(easy_, CURLINFO_HTTP_CONNECTCODE, &tunnel_status);
+  if (tunnel_status != 0 && tunnel_status / 100 != 2) {
+    return {ErrorCode::kUnavailable, connecting() + ": " + text};
   }
   if (is_tls_failure(code, text)) {
     return {ErrorCode::kUnavailable, "TLS with " + whom() + ": " + text};

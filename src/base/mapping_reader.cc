@@ -246,22 +246,11 @@ bool MappingReader::read_int64(std::string_view key, std::int64_t& out, IntegerR
   });
 }
 
-std::optional<std::size_t> MappingReader::read_word(std::string_view key,
-                                                    std::span<const std::string_view> words) {
-  std::size_t index = 0;
-  const bool read =
-      read_with(key, index, [&](const YamlNode& value, std::size_t& found) -> Complaint {
-        const auto at = std::find(words.begin(), words.end(), value.text());
-        if (value.is_scalar() && at != words.end()) {
-          found = static_cast<std::size_t>(at - words.begin());
-          return {};
-        }
-        std::string remedy = value.is_scalar() ? did_you_mean(value.text(), words) : std::string();
-        if (remedy.empty()) remedy = fmt::format("one of {}", fmt::join(words, ", "));
-        return {shown(value, problems_) + " is not known here", std::move(remedy)};
-      });
-  if (!read) return std::nullopt;
-  return index;
+void MappingReader::refuse_word(std::string_view key, const YamlNode& value,
+                                std::span<const std::string_view> words) {
+  std::string remedy = value.is_scalar() ? did_you_mean(value.text(), words) : std::string();
+  if (remedy.empty()) remedy = fmt::format("one of {}", fmt::join(words, ", "));
+  error(key, shown(value, problems_) + " is not known here", std::move(remedy));
 }
 
 bool MappingReader::read(std::string_view key, std::vector<std::string>& out) {

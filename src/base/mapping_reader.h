@@ -79,16 +79,25 @@ class MappingReader {
     return true;
   }
   bool read_bytes(std::string_view key, double& out);  // parse_byte_size
-  // One of the table's words.
+  // One of the table's words. Of words for one value only the first is offered in a remedy.
   template <typename E>
   bool read_choice(std::string_view key, E& out,
                    std::span<const std::pair<std::string_view, E>> words) {
-    std::vector<std::string_view> names;
-    for (const auto& word : words) names.push_back(word.first);
-    const auto index = read_word(key, names);
-    if (!index) return false;
-    out = words[*index].second;
-    return true;
+    std::vector<std::string_view> offered;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      bool first = true;
+      for (std::size_t k = 0; k < i; ++k) first = first && words[k].second != words[i].second;
+      if (first) offered.push_back(words[i].first);
+    }
+    const YamlNode* value = node(key);
+    if (!value) return false;
+    for (const auto& [word, meaning] : words) {
+      if (!value->is_scalar() || value->text() != word) continue;
+      out = meaning;
+      return true;
+    }
+    refuse_word(key, *value, offered);
+    return false;
   }
 
   // Whether the file has the key at all; does not make it known.
@@ -113,8 +122,8 @@ class MappingReader {
 
  private:
   bool read_int64(std::string_view key, std::int64_t& out, IntegerRange range);
-  std::optional<std::size_t> read_word(std::string_view key,
-                                       std::span<const std::string_view> words);
+  void refuse_word(std::string_view key, const YamlNode& value,
+                   std::span<const std::string_view> words);
   template <typename T, typename Convert>
   bool read_with(std::string_view key, T& out, Convert convert);
 

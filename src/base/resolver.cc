@@ -48,7 +48,7 @@ struct FileStamp {
   bool operator==(const FileStamp&) const = default;
 
   static FileStamp of(const std::string& path) {
-    struct stat s {};
+    struct stat s{};
     if (path.empty() || stat(path.c_str(), &s) != 0) return {};
     return {s.st_ino, s.st_size, s.st_mtim.tv_sec * 1'000'000'000 + s.st_mtim.tv_nsec};
   }
@@ -79,6 +79,9 @@ Error failure(int status, const std::string& servers) {
     case ARES_ECANCELLED:
     case ARES_EDESTRUCTION:
       return {ErrorCode::kCancelled, "the resolver was stopped"};
+    case ARES_ECONNREFUSED:  // also what is left of SERVFAIL and REFUSED once every server said so
+      return {ErrorCode::kUnavailable,
+              "DNS server " + servers + " refused or failed, or cannot be reached"};
     default:
       return {ErrorCode::kUnavailable,
               "DNS server " + servers + ": " + lower(ares_strerror(status))};
@@ -247,8 +250,7 @@ void Resolver::Impl::Channel::on_answer(void* arg, int status, int, ares_addrinf
   if (status == ARES_SUCCESS && addresses.empty()) status = ARES_ENODATA;
   if (status != ARES_SUCCESS) {
     query->channel.impl.answered(
-        *query,
-        failure(status, query->channel.server_names).context("resolve " + query->name), {});
+        *query, failure(status, query->channel.server_names).context("resolve " + query->name), {});
     return;
   }
   query->channel.impl.answered(*query, std::move(addresses), ttl);
@@ -265,8 +267,8 @@ void Resolver::Impl::Channel::arm() {
     timer.cancel();
     return;
   }
-  timer.arm(impl.loop.after(std::chrono::seconds(left.tv_sec) +
-                            std::chrono::microseconds(left.tv_usec)));
+  timer.arm(
+      impl.loop.after(std::chrono::seconds(left.tv_sec) + std::chrono::microseconds(left.tv_usec)));
 }
 
 void Resolver::Impl::close() {

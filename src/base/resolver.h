@@ -1,7 +1,7 @@
 // Names to addresses without blocking: c-ares on the loop's descriptors. A hung DNS server costs
 // only the caller's own deadline. Numeric addresses, "localhost" and "*.localhost" (RFC 6761) are
-// answered at once. Callers that ask for the same name at the same time share one query; answers are
-// kept for their TTL, 30 s at most, failures never. A changed resolv.conf counts from the next
+// answered at once. Callers that ask for the same name at the same time share one query; answers
+// are kept for their TTL, 30 s at most, failures never. A changed resolv.conf counts from the next
 // question on.
 // Threads: the loop's. Destroying the awaiting task is always safe: the query runs on without it
 // (c-ares cannot cancel one) and its answer is dropped. Destroying the Resolver ends waiting tasks
@@ -40,10 +40,10 @@ class Resolver {
   Resolver(const Resolver&) = delete;
   Resolver& operator=(const Resolver&) = delete;
 
-  // All addresses (A and AAAA) in the order in which they should be tried (RFC 6724); never empty on
-  // success. A query that nobody answered is repeated until the deadline.
-  // Errors ("resolve HOST: ..."): kNotFound (NXDOMAIN, no data), kTimeout, kUnavailable (server
-  // refused or failed), kInvalid (not a name), kCancelled.
+  // All addresses (A and AAAA) in the order in which they should be tried (RFC 6724); never empty
+  // on success. A query that nobody answered is repeated until the deadline. Errors ("resolve HOST:
+  // ..."): kNotFound (NXDOMAIN, no data), kTimeout, kUnavailable (server refused or failed; c-ares
+  // often sees a closed port as silence), kInvalid (not a name), kCancelled.
   [[nodiscard]] Task<Result<std::vector<IpAddress>>> resolve(std::string host, SteadyTime deadline);
 
  private:

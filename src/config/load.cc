@@ -32,9 +32,15 @@ void refuse_password(MappingReader& map, Diagnostics& problems) {
             "put it into a file and name that as password_file");
 }
 
+// Whether the file itself says something for the key; "" says that there is nothing.
+bool gives(MappingReader& map, std::string_view key) {
+  const YamlNode* value = map.node(key);
+  return value && !value->text().empty();
+}
+
 void check_login(const PostgresLogin& login, MappingReader& map, Diagnostics& problems) {
   refuse_password(map, problems);
-  if (map.node("password_file") && map.node("passfile")) {
+  if (gives(map, "password_file") && gives(map, "passfile")) {
     map.error("passfile", "contradicts password_file", "give one of the two");
   }
   if (login.sslcert.empty() != login.sslkey.empty()) {
@@ -44,13 +50,13 @@ void check_login(const PostgresLogin& login, MappingReader& map, Diagnostics& pr
   }
   if (login.sslmode != "disable") return;
   for (const std::string_view key : {"sslrootcert", "sslcert", "sslkey"}) {
-    if (map.node(key)) map.warning(key, "has no effect while sslmode is disable");
+    if (gives(map, key)) map.warning(key, "has no effect while sslmode is disable");
   }
 }
 
 void check(const Kubernetes& k, MappingReader& map, Diagnostics&) {
   for (const std::string_view key : {"kubeconfig", "context"}) {
-    if (k.enabled == Switch::kOff && map.node(key)) {
+    if (k.enabled == Switch::kOff && gives(map, key)) {
       map.warning(key, "has no effect while enabled is off");
     }
   }
@@ -73,8 +79,8 @@ void check(const Postgres& p, MappingReader& map, Diagnostics& problems) {
 
 void check(PostgresCluster& c, MappingReader& map, Diagnostics& problems) {
   // One of the two ways to a password displaces the other one that came from postgres.*.
-  if (map.node("password_file") && !map.node("passfile")) c.login.passfile.clear();
-  if (map.node("passfile") && !map.node("password_file")) c.login.password_file.clear();
+  if (gives(map, "password_file") && !map.node("passfile")) c.login.passfile.clear();
+  if (gives(map, "passfile") && !map.node("password_file")) c.login.password_file.clear();
   check_login(c.login, map, problems);
   if (c.instances_desired && !c.instances.empty() &&
       static_cast<std::size_t>(*c.instances_desired) < c.instances.size()) {
@@ -177,8 +183,13 @@ class Reading {
     if (map_.read_bytes(key, field) && field <= 0) map_.error(key, "must be more than zero");
   }
   void value(std::string_view key, Duration& field, Between rule, std::string_view) {
-    if (!map_.read(key, field) || (field >= rule.min && field <= rule.max)) return;
-    map_.error(key, fmt::format("{} is out of range", format_duration(field)),
+    Duration read{};
+    if (!map_.read(key, read)) return;
+    if (read >= rule.min && read <= rule.max) {
+      field = read;
+      return;
+    }
+    map_.error(key, fmt::format("{} is out of range", format_duration(read)),
                fmt::format("from {} to {}", format_duration(rule.min), format_duration(rule.max)));
   }
   void value(std::string_view key, int& field, IntegerRange rule, std::string_view) {

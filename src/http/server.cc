@@ -327,7 +327,7 @@ void Connection::parse() {
   const std::size_t body = parser_->is_header_done() ? parser_->get().body().size() : 0;
   server_.body_bytes_ += body - counted_body_;
   counted_body_ = body;
-  if (server_.body_bytes_ > server_.limits_.bodies_bytes) return reject(503);
+  if (body > 0 && server_.body_bytes_ > server_.limits_.bodies_bytes) return reject(503);
   if (parser_->is_done()) return take_request();
   if (ended_) return close();
   if (parser_->is_header_done() && !continue_sent_) {
@@ -354,6 +354,7 @@ void Connection::send_continue() {
 
 void Connection::reject(int status) {
   parser_.reset();
+  release_body();
   in_.consume(in_.size());
   keep_alive_ = false;
   request_ = {};

@@ -285,7 +285,7 @@ class Reader {
       reader.ignore(entry.key);
       if (known == allowed_headers().end()) {
         problems_.error(entry.key_span, "http_server_config.headers",
-                        "header " + keelwatch::quoted(entry.key) + " cannot be configured",
+                        "header " + in_quotes(entry.key) + " cannot be configured",
                         did_you_mean(entry.key, names));
         continue;
       }
@@ -296,7 +296,7 @@ class Reader {
         std::string remedy = "write";
         for (std::string_view v : known->values)
           remedy += (remedy == "write" ? " " : " or ") + std::string(v);
-        reader.error(entry.key, keelwatch::quoted(value) + " is not a value of this header",
+        reader.error(entry.key, in_quotes(value) + " is not a value of this header",
                      remedy);
         continue;
       }
@@ -313,7 +313,7 @@ class Reader {
       if (!cost) {
         problems_.error(entry.value.is_null() ? entry.key_span : entry.value.span(),
                         "basic_auth_users",
-                        "the password of " + keelwatch::quoted(entry.key) + " is not a bcrypt hash",
+                        "the password of " + in_quotes(entry.key) + " is not a bcrypt hash",
                         "make one with: htpasswd -nBC 10 \"\" | tr -d ':\\n'");
       } else if (*cost > kMaxBcryptCost) {
         problems_.error(
@@ -335,7 +335,7 @@ class Reader {
     map.read("interval", interval);
     const auto parsed = parse_go_duration(interval);
     if (!parsed) {
-      map.error("interval", keelwatch::quoted(interval) + " is not a duration",
+      map.error("interval", in_quotes(interval) + " is not a duration",
                 "write it like 100ms, 1s or 1m30s");
     }
     map.read_integer("burst", limit.burst, {.min = 0, .max = 1'000'000});

@@ -42,76 +42,82 @@ TEST_CASE("mistakes in a web configuration are shown where they stand", "[http][
   };
   const Case cases[] = {
       {"unknown section", "tls_config:\n  cert_file: a\n",
-       "web.yml:1:1: unknown key \"tls_config\"\n      tls_config:\n      ^^^^^^^^^^"},
+       R"(web.yml:1:1: unknown key "tls_config"
+tls_config:
+^^^^^^^^^^ known here: basic_auth_users, http_server_config, rate_limit, tls_server_config)"},
       {"no key", "tls_server_config:\n  cert: x\n",
-       "web.yml:2:3: tls_server_config.key_file: missing: TLS needs cert_file and key_file\n"
-       "        cert: x\n        ^"},
+       R"(web.yml:2:3: tls_server_config: key_file: missing: TLS needs cert_file and key_file
+  cert: x
+  ^)"},
       {"missing file", "tls_server_config:\n  cert_file: nowhere.pem\n  key: x\n",
-       "web.yml:2:14: tls_server_config.cert_file: nowhere.pem: No such file or directory\n"
-       "        cert_file: nowhere.pem\n                   ^^^^^^^^^^^"},
+       R"(web.yml:2:14: tls_server_config: cert_file: nowhere.pem: No such file or directory
+  cert_file: nowhere.pem
+             ^^^^^^^^^^^)"},
       {"not a certificate", "tls_server_config:\n  cert: x\n  key: y\n",
-       "web.yml:2:9: tls_server_config.cert: no certificate in PEM form in it\n"
-       "        cert: x\n              ^"},
+       R"(web.yml:2:9: tls_server_config: cert: no certificate in PEM form in it
+  cert: x
+        ^)"},
       {"client auth misspelt",
        "tls_server_config:\n  client_auth_type: RequireAndVerifyClientCerts\n",
-       "web.yml:2:21: tls_server_config.client_auth_type: unknown client_auth_type "
-       "\"RequireAndVerifyClientCerts\"\n"
-       "        client_auth_type: RequireAndVerifyClientCerts\n"
-       "                          ^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean "
-       "\"RequireAndVerifyClientCert\"?"},
+       R"(web.yml:2:21: tls_server_config: client_auth_type: unknown client_auth_type "RequireAndVerifyClientCerts"
+  client_auth_type: RequireAndVerifyClientCerts
+                    ^^^^^^^^^^^^^^^^^^^^^^^^^^^ did you mean "RequireAndVerifyClientCert"?)"},
       {"SANs without certificates",
        "tls_server_config:\n  client_auth_type: VerifyClientCertIfGiven\n  client_allowed_sans: "
        "[a]\n",
-       "web.yml:3:24: tls_server_config.client_allowed_sans: needs a client certificate in every "
-       "connection\n        client_allowed_sans: [a]\n                             ^^^ use "
-       "client_auth_type: RequireAndVerifyClientCert"},
+       R"(web.yml:3:24: tls_server_config: client_allowed_sans: needs a client certificate in every connection
+  client_allowed_sans: [a]
+                       ^ use client_auth_type: RequireAndVerifyClientCert)"},
       {"insecure suite", "tls_server_config:\n  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n",
-       "web.yml:2:19: tls_server_config.cipher_suites: cipher suite "
-       "\"TLS_RSA_WITH_AES_128_CBC_SHA\" is insecure and not offered\n"
-       "        cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]\n"
-       "                        ^^^^^^^^^^^^^^^^^^^^^^^^^^^^"},
+       R"(web.yml:2:19: tls_server_config: cipher_suites: cipher suite "TLS_RSA_WITH_AES_128_CBC_SHA" is insecure and not offered
+  cipher_suites: [TLS_RSA_WITH_AES_128_CBC_SHA]
+                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^)"},
       {"old maximum", "tls_server_config:\n  max_version: TLS11\n",
-       "web.yml:2:16: tls_server_config.max_version: TLS 1.0 and 1.1 are not offered\n"
-       "        max_version: TLS11\n                     ^^^^^ use TLS12 or TLS13"},
+       R"(web.yml:2:16: tls_server_config: max_version: TLS 1.0 and 1.1 are not offered
+  max_version: TLS11
+               ^^^^^ use TLS12 or TLS13)"},
       {"minimum above maximum", "tls_server_config:\n  min_version: TLS13\n  max_version: TLS12\n",
-       "web.yml:2:16: tls_server_config.min_version: is above max_version\n"
-       "        min_version: TLS13\n                     ^^^^^"},
+       R"(web.yml:2:16: tls_server_config: min_version: is above max_version
+  min_version: TLS13
+               ^^^^^)"},
       {"header not allowed", "http_server_config:\n  headers:\n    Server: x\n",
-       "web.yml:3:5: http_server_config.headers: header \"Server\" cannot be configured\n"
-       "          Server: x\n          ^^^^^^"},
+       R"(web.yml:3:5: http_server_config.headers: header "Server" cannot be configured
+    Server: x
+    ^^^^^^)"},
       {"header value", "http_server_config:\n  headers:\n    X-Frame-Options: allow\n",
-       "web.yml:3:22: http_server_config.headers.X-Frame-Options: \"allow\" is not a value of this "
-       "header\n          X-Frame-Options: allow\n                           ^^^^^ write deny or "
-       "sameorigin"},
+       R"(web.yml:3:22: http_server_config.headers: X-Frame-Options: "allow" is not a value of this header
+    X-Frame-Options: allow
+                     ^^^^^ write deny or sameorigin)"},
       {"a password instead of its hash is not shown", "basic_auth_users:\n  alice: geheim\n",
-       "web.yml:2:10: basic_auth_users: the password of \"alice\" is not a bcrypt hash\n"
-       "        alice: xxxxxx\n               ^^^^^^ make one with: htpasswd -nBC 10 \"\" | tr -d "
-       "':\\n'"},
+       R"(web.yml:2:10: basic_auth_users: the password of "alice" is not a bcrypt hash
+  alice: xxxxxx
+         ^^^^^^ make one with: htpasswd -nBC 10 "" | tr -d ':\n')"},
       {"nor is a hash", "basic_auth_users: {a: " + kHash + ", b: }\n",
-       "web.yml:1:85: basic_auth_users: the password of \"b\" is not a bcrypt hash\n"
-       "      basic_auth_users: {a: " +
-           std::string(60, 'x') + ", b: }\n" + std::string(90, ' ') +
-           "^ make one with: htpasswd -nBC 10 \"\" | tr -d ':\\n'"},
+       R"(web.yml:1:85: basic_auth_users: the password of "b" is not a bcrypt hash
+basic_auth_users: {a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, b: }
+                                                                                    ^ make one with: htpasswd -nBC 10 "" | tr -d ':\n')"},
       {"cost", "basic_auth_users:\n  a: $2y$31$" + kHash.substr(7) + "\n",
-       "web.yml:2:6: basic_auth_users: a bcrypt cost of 31 takes too long for a request\n"
-       "        a: " +
-           std::string(60, 'x') + "\n           " + std::string(60, '^') +
-           " use a cost of 10 to 12"},
+       R"(web.yml:2:6: basic_auth_users: a bcrypt cost of 31 takes too long for a request
+  a: xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ use a cost of 10 to 12)"},
       {"rate", "rate_limit:\n  interval: soon\n  burst: 1\n",
-       "web.yml:2:13: rate_limit.interval: \"soon\" is not a duration\n        interval: soon\n"
-       "                  ^^^^ write it like 100ms, 1s or 1m30s"},
+       R"(web.yml:2:13: rate_limit: interval: "soon" is not a duration
+  interval: soon
+            ^^^^ write it like 100ms, 1s or 1m30s)"},
       {"no burst", "rate_limit:\n  interval: 1s\n",
-       "web.yml:1:12: rate_limit.burst: a burst of 0 refuses every request\n"},
+       R"(web.yml:2:3: rate_limit: burst: a burst of 0 refuses every request
+  interval: 1s
+  ^ set it to 1 or more)"},
       {"all at once", "http2: true\nbasic_auth_users: 5\n",
-       "web.yml:1:1: unknown key \"http2\"\n      http2: true\n      ^^^^^\n"
-       "web.yml:2:19: basic_auth_users: "},
+       R"(web.yml:1:1: unknown key "http2"
+http2: true
+^^^^^ known here: basic_auth_users, http_server_config, rate_limit, tls_server_config
+web.yml:2:19: basic_auth_users: must be a mapping of keys to values, not a single value
+basic_auth_users: 5
+                  ^)"},
   };
   for (const Case& c : cases) {
-    DYNAMIC_SECTION(c.name) {
-      const std::string got = problems_of(c.yaml);
-      if (got.substr(0, c.problems.size()) != c.problems) CHECK(got == c.problems);
-      CHECK_FALSE(got.empty());
-    }
+    DYNAMIC_SECTION(c.name) { CHECK(problems_of(c.yaml) == c.problems); }
   }
 }
 
@@ -156,7 +162,7 @@ TEST_CASE("a key of another certificate is refused at the key", "[http][web_conf
   folder.write("a.pem", make_identity("a", "DNS:a").certificate_pem);
   folder.write("b.key", make_identity("b", "DNS:b").key_pem);
   CHECK(problems_of("tls_server_config: {cert_file: a.pem, key_file: b.key}", folder.path() + "/w")
-            .find("w:1:49: tls_server_config.key_file: it does not belong to the certificate") !=
+            .find("w:1:49: tls_server_config: key_file: it does not belong to the certificate") !=
         std::string::npos);
 }
 

@@ -1,14 +1,13 @@
 #include "sources/postgres/postgres_source.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "base/event_loop.h"
-#include "base/http_client.h"
-#include "base/resolver.h"
+#include "tests/support/postgres_harness.h"
 #include "tests/support/postgres_server.h"
 
 using namespace std::chrono_literals;
@@ -19,112 +18,9 @@ namespace {
 using model::Instance;
 using model::PostgresSlice;
 using model::Reachability;
+using Harness = testing::PostgresHarness;
 using testing::PostgresServer;
 using testing::StopMode;
-
-discovery::InstanceTarget target_of(const PostgresServer& server, const std::string& pod) {
-  discovery::InstanceTarget target;
-  target.id = {"default", "pg", pod};
-  target.connection = server.target();
-  return target;
-}
-
-// Runs a source on a loop of its own and keeps what it published.
-class Harness {
- public:
-  explicit Harness(config::Postgres settings = quick_settings())
-      : source_({loop_, resolver_, http_, clock_, log_}, settings,
-                [this](std::shared_ptr<const PostgresSlice> slice) { publish(std::move(slice)); }) {
-    scope_.spawn(source_.run());
-  }
-
-  static config::Postgres quick_settings() {
-    config::Postgres settings;
-    settings.interval = 100ms;
-    settings.probe_interval = 300ms;
-    settings.connect_timeout = 500ms;
-    settings.query_timeout = 500ms;
-    return settings;
-  }
-
-  void watch(std::vector<discovery::InstanceTarget> targets) {
-    source_.set_targets({std::move(targets)});
-  }
-
-  // Runs the loop until a published slice satisfies `wanted`; fails the test after `limit`.
-  std::shared_ptr<const PostgresSlice> until(
-      const std::function<bool(const PostgresSlice&)>& wanted, Duration limit = 20s) {
-    loop_.block_on(wait_until(wanted, loop_.after(limit)));
-    REQUIRE(newest_);
-    INFO("last state: " << describe());
-    REQUIRE(wanted(*newest_));
-    return newest_;
-  }
-  std::shared_ptr<const PostgresSlice> until(const std::string& pod, Reachability reachability,
-                                             Duration limit = 20s) {
-    return until(
-        [&](const PostgresSlice& slice) {
-          const Instance* instance = find(slice, pod);
-          return instance && instance->reachability == reachability;
-        },
-        limit);
-  }
-  // Everything published in the meantime.
-  std::vector<std::shared_ptr<const PostgresSlice>> during(Duration time) {
-    const std::size_t first = published_.size();
-    loop_.block_on(sleep(time));
-    return {published_.begin() + static_cast<std::ptrdiff_t>(first), published_.end()};
-  }
-  void stop() { scope_.cancel(); }
-
-  static const Instance* find(const PostgresSlice& slice, const std::string& pod) {
-    for (const auto& instance : slice.instances) {
-      if (instance->id.pod == pod) return instance.get();
-    }
-    return nullptr;
-  }
-  [[nodiscard]] SteadyTime newest_at() const { return newest_at_; }
-  [[nodiscard]] SteadyTime now() const { return loop_.now(); }
-  [[nodiscard]] const std::vector<std::string>& log_lines() const { return lines_; }
-
- private:
-  void publish(std::shared_ptr<const PostgresSlice> slice) {
-    newest_ = std::move(slice);
-    newest_at_ = loop_.now();
-    published_.push_back(newest_);
-    arrived_.notify_all();
-  }
-  Task<> wait_until(std::function<bool(const PostgresSlice&)> wanted, SteadyTime deadline) {
-    while (!newest_ || !wanted(*newest_)) {
-      const bool came = co_await arrived_.wait_until(deadline);
-      if (!came) co_return;
-    }
-  }
-  Task<> sleep(Duration time) { co_await loop_.sleep_for(time); }
-  std::string describe() const {
-    std::string text;
-    for (const auto& i : newest_->instances) {
-      text += i->id.pod + " " + std::string(to_string(i->reachability)) + " " +
-              i->reachability_detail + "; ";
-      if (!i->server.is_known()) text += "server: " + i->server.why().error.message() + "; ";
-    }
-    return text;
-  }
-
-  EventLoop loop_;
-  Resolver resolver_{loop_};
-  HttpClient http_{loop_, resolver_};
-  SystemClock clock_;
-  std::vector<std::string> lines_;
-  Logger log_{LogLevel::kDebug, LogFormat::kLogfmt,
-              [this](std::string_view line) { lines_.emplace_back(line); }};
-  Signal arrived_{loop_};
-  std::shared_ptr<const PostgresSlice> newest_;
-  SteadyTime newest_at_{};
-  std::vector<std::shared_ptr<const PostgresSlice>> published_;
-  PostgresSource source_;
-  TaskScope scope_;
-};
 
 bool all_unknown(const Instance& instance) {
   return !instance.server.is_known() && !instance.senders.is_known() &&
@@ -145,26 +41,14 @@ struct Pair {
   std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
 };
 
-bool is_streaming(const PostgresSlice& slice) {
-  const Instance* primary = Harness::find(slice, "pg-1");
-  const Instance* standby = Harness::find(slice, "pg-2");
-  if (!primary || !standby || !primary->senders.is_known() || !standby->wal_receiver.is_known()) {
-    return false;
-  }
-  const auto& senders = primary->senders.known_value();
-  const auto& receivers = standby->wal_receiver.known_value();
-  return senders.size() == 1 && senders[0].state == "streaming" && senders[0].replay &&
-         receivers.size() == 1 && receivers[0].status == "streaming";
-}
-
 }  // namespace
 
 TEST_CASE("primary and standby are read by their own answers", "[sources][postgres]") {
   Pair pair;
   pair.primary.sql("create table t as select generate_series(1, 1000) i");
   Harness harness;
-  harness.watch({target_of(pair.primary, "pg-1"), target_of(*pair.standby, "pg-2")});
-  auto slice = harness.until(is_streaming);
+  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  auto slice = harness.until(Harness::is_streaming);
 
   const Instance& primary = *Harness::find(*slice, "pg-1");
   CHECK(primary.reachability == Reachability::kConnected);
@@ -225,8 +109,8 @@ TEST_CASE("primary and standby are read by their own answers", "[sources][postgr
 TEST_CASE("replay that was paused, delayed or promoted is seen", "[sources][postgres]") {
   Pair pair;
   Harness harness;
-  harness.watch({target_of(pair.primary, "pg-1"), target_of(*pair.standby, "pg-2")});
-  harness.until(is_streaming);
+  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.until(Harness::is_streaming);
   const auto standby_facts = [](const PostgresSlice& slice) -> const model::ServerFacts* {
     return Harness::find(slice, "pg-2")->server.if_known();
   };
@@ -250,7 +134,7 @@ TEST_CASE("replay that was paused, delayed or promoted is seen", "[sources][post
 TEST_CASE("default_transaction_read_only is the server's, not the role's", "[sources][postgres]") {
   PostgresServer server;
   Harness harness;
-  harness.watch({target_of(server, "pg-1")});
+  harness.watch({testing::instance_target(server, "pg-1")});
   harness.until("pg-1", Reachability::kConnected);
   const auto read_only = [](const PostgresSlice& slice) {
     return Harness::find(slice, "pg-1")->server.known_value().read_only;
@@ -266,8 +150,8 @@ TEST_CASE("a role without pg_monitor makes replication unknown, not empty", "[so
   Pair pair;
   pair.primary.sql("create role poor login password 'poor'");
   Harness harness;
-  auto primary = target_of(pair.primary, "pg-1");
-  auto standby = target_of(*pair.standby, "pg-2");
+  auto primary = testing::instance_target(pair.primary, "pg-1");
+  auto standby = testing::instance_target(*pair.standby, "pg-2");
   for (auto* target : {&primary, &standby}) {
     target->connection->user = "poor";
     target->connection->password = Secret("poor");
@@ -295,14 +179,14 @@ TEST_CASE("a role without pg_monitor makes replication unknown, not empty", "[so
   CHECK_FALSE(Harness::find(*slice, "pg-2")->server.known_value().timeline);
   // The right comes without a reconnect.
   pair.primary.sql("grant pg_monitor to poor");
-  harness.until(is_streaming);
+  harness.until(Harness::is_streaming);
 }
 
 TEST_CASE("a refused statement makes only its own fact unknown", "[sources][postgres]") {
   PostgresServer server;
   server.sql("revoke select on pg_stat_wal_receiver from public");
   Harness harness;
-  harness.watch({target_of(server, "pg-1")});
+  harness.watch({testing::instance_target(server, "pg-1")});
   server.sql("revoke execute on function pg_control_system() from public");
   const auto slice = harness.until("pg-1", Reachability::kConnected);
   const Instance& instance = *Harness::find(*slice, "pg-1");
@@ -329,7 +213,7 @@ TEST_CASE("a killed instance is published within 100 ms, without its last values
   config::Postgres settings = Harness::quick_settings();
   settings.interval = 2s;  // so that no round falls into the 100 ms by chance
   Harness harness(settings);
-  harness.watch({target_of(pair.primary, "pg-1"), target_of(*pair.standby, "pg-2")});
+  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
   for (const Case& c : cases) {
     CAPTURE(c.name);
     harness.until("pg-2", Reachability::kConnected);
@@ -359,7 +243,7 @@ TEST_CASE("a killed instance is published within 100 ms, without its last values
 TEST_CASE("a smart shutdown is not held up by our connection", "[sources][postgres]") {
   PostgresServer server;
   Harness harness;
-  harness.watch({target_of(server, "pg-1")});
+  harness.watch({testing::instance_target(server, "pg-1")});
   harness.until("pg-1", Reachability::kConnected);
   server.request_stop(StopMode::kSmart);
   CHECK_FALSE(server.wait_stopped(200ms));  // our session holds it, as any would
@@ -375,14 +259,14 @@ TEST_CASE("a smart shutdown is not held up by our connection", "[sources][postgr
 TEST_CASE("a shutdown that others hold up is left alone and named", "[sources][postgres]") {
   PostgresServer server;
   Harness harness;
-  harness.watch({target_of(server, "pg-1")});
+  harness.watch({testing::instance_target(server, "pg-1")});
   harness.until("pg-1", Reachability::kConnected);
   {
     Harness other;  // a session that stays: its probe is far away
     config::Postgres patient = Harness::quick_settings();
     patient.probe_interval = 1h;
     Harness stubborn(patient);
-    stubborn.watch({target_of(server, "pg-1")});
+    stubborn.watch({testing::instance_target(server, "pg-1")});
     stubborn.until("pg-1", Reachability::kConnected);
     server.request_stop(StopMode::kSmart);
     harness.until("pg-1", Reachability::kShuttingDown);
@@ -397,8 +281,8 @@ TEST_CASE("a shutdown that others hold up is left alone and named", "[sources][p
 TEST_CASE("a frozen instance is silent and delays nobody else", "[sources][postgres]") {
   Pair pair;
   Harness harness;
-  harness.watch({target_of(pair.primary, "pg-1"), target_of(*pair.standby, "pg-2")});
-  harness.until(is_streaming);
+  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.until(Harness::is_streaming);
   pair.standby->freeze();
   const auto slice = harness.until("pg-2", Reachability::kSilent, 3s);
   CHECK(all_unknown(*Harness::find(*slice, "pg-2")));
@@ -426,7 +310,7 @@ TEST_CASE("targets decide what is watched", "[sources][postgres]") {
   discovery::InstanceTarget no_address;
   no_address.id = {"default", "pg", "pg-3"};
   no_address.cannot_connect_reason = "pod has no address yet";
-  discovery::InstanceTarget target = target_of(server, "pg-1");
+  discovery::InstanceTarget target = testing::instance_target(server, "pg-1");
   harness.watch({nobody, target, no_address});
   auto slice = harness.until("pg-1", Reachability::kConnected);
   REQUIRE(slice->instances.size() == 3);
@@ -475,7 +359,7 @@ TEST_CASE("targets decide what is watched", "[sources][postgres]") {
 TEST_CASE("destroying the task ends every connection", "[sources][postgres]") {
   PostgresServer server;
   Harness harness;
-  harness.watch({target_of(server, "pg-1")});
+  harness.watch({testing::instance_target(server, "pg-1")});
   harness.until("pg-1", Reachability::kConnected);
   harness.stop();
   server.stop(StopMode::kSmart, 5s);
@@ -487,7 +371,7 @@ TEST_CASE("slices of many instances are coalesced", "[sources][postgres]") {
   settings.interval = 20ms;
   Harness harness(settings);
   std::vector<discovery::InstanceTarget> targets;
-  for (int i = 0; i < 8; ++i) targets.push_back(target_of(server, "pg-" + std::to_string(i)));
+  for (int i = 0; i < 8; ++i) targets.push_back(testing::instance_target(server, "pg-" + std::to_string(i)));
   harness.watch(targets);
   harness.until([](const PostgresSlice& slice) {
     return std::ranges::all_of(slice.instances, [](const auto& i) { return i->server.is_known(); });

@@ -187,7 +187,15 @@ KubeSelection parse_selection(const ServerRequest& request, const KubePath& path
         (resource.kind == "Event" && r.field.starts_with("involvedObject.")) ||
         (resource.kind == "Secret" && r.field == "type");
     if (known) continue;
-    refuse(400, "BadRequest", "field label not supported: " + r.field);
+    // Kinds with fields of their own (and custom ones) have their own words for it.
+    const bool plain = !resource.custom && resource.kind != "Pod" && resource.kind != "Node" &&
+                       resource.kind != "Event" && resource.kind != "Secret" &&
+                       resource.kind != "Namespace";
+    refuse(400, "BadRequest",
+           plain ? json_string(r.field) +
+                       " is not a known field selector: only \"metadata.name\", "
+                       "\"metadata.namespace\""
+                 : "field label not supported: " + r.field);
   }
   return selection;
 }
@@ -212,7 +220,13 @@ ServerReply answer_list(const KubeStore& store, const KubeResource& resource,
   const KubeSelection selection = parse_selection(request, path, resource);
   const std::uint64_t asked = parse_resource_version(request);
   const std::string_view match = request.parameter("resourceVersionMatch");
-  std::size_t limit = number_of<std::size_t>(request.parameter("limit")).value_or(0);
+  const std::string_view limit_text = request.parameter("limit");
+  const auto parsed_limit = number_of<std::size_t>(limit_text.empty() ? "0" : limit_text);
+  if (!parsed_limit) {
+    refuse(400, "BadRequest",
+           "strconv.ParseInt: parsing \"" + std::string(limit_text) + "\": invalid syntax");
+  }
+  std::size_t limit = *parsed_limit;
   Continue from{store.version(), ""};
   if (const std::string_view text = request.parameter("continue"); !text.empty()) {
     if (asked != 0) {

@@ -36,9 +36,13 @@ bool is_key(std::string_view key) {
   });
 }
 
-[[noreturn]] void refuse(std::string_view text) {
-  throw std::invalid_argument("unable to parse requirement: found '" + std::string(text) +
-                              "', expected: a label selector");
+// `a in b` and the like; upstream's parser names the word at which it stumbles.
+[[noreturn]] void refuse(const std::string& piece) {
+  const std::string second = piece.substr(std::min(piece.find(' ') + 1, piece.size()));
+  const bool is_set = second.starts_with("in ") || second.starts_with("notin ");
+  const std::string found = is_set ? second.substr(second.find(' ') + 1) : second;
+  throw std::invalid_argument("unable to parse requirement: found '" + found + "'" +
+                              (is_set ? " expected: '('" : ", expected: in, notin, =, ==, !="));
 }
 
 }  // namespace

@@ -1,6 +1,6 @@
 // X.509 certificates made at test time: authorities, servers, clients, expired ones. Everything is
-// PEM text; write_file() puts it where a server wants files. EC P-256 keys: making one costs < 1 ms.
-// Failure: throws std::runtime_error with OpenSSL's reason.
+// PEM text; write_file() puts it where a server wants files. EC P-256 keys: making one costs < 1
+// ms. Failure: throws std::runtime_error with OpenSSL's reason.
 #pragma once
 
 #include <chrono>

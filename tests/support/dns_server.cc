@@ -98,8 +98,8 @@ struct DnsServer::Impl {
       char buffer[2048];
       sockaddr_in peer{};
       socklen_t size = sizeof peer;
-      const auto n = recvfrom(socket_fd, buffer, sizeof buffer, 0,
-                              reinterpret_cast<sockaddr*>(&peer), &size);
+      const auto n =
+          recvfrom(socket_fd, buffer, sizeof buffer, 0, reinterpret_cast<sockaddr*>(&peer), &size);
       if (n < static_cast<ssize_t>(kHeaderSize)) continue;
       const std::string packet(buffer, static_cast<std::size_t>(n));
       const auto question = parse(packet);

@@ -12,7 +12,7 @@ namespace keelwatch::testing {
 struct DnsAnswer {
   enum class Kind { kAddresses, kNoSuchName, kServerFailure, kRefused, kSilence };
   Kind kind = Kind::kAddresses;
-  std::vector<std::string> a;     // an empty list answers "no data"
+  std::vector<std::string> a;  // an empty list answers "no data"
   std::vector<std::string> aaaa;
   int ttl_seconds = 0;
 };

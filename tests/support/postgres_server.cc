@@ -147,8 +147,11 @@ std::string template_directory(const std::string& bin) {
   std::error_code error;
   const auto built = fs::last_write_time(bin + "/postgres", error);
   if (error) fail("no server in " + bin);
-  const std::size_t key = std::hash<std::string>()(
-      bin + std::to_string(built.time_since_epoch().count()) + std::to_string(geteuid()));
+  // Not by its path: copies of one build share the template.
+  const std::string build = std::to_string(built.time_since_epoch().count()) + "/" +
+                            std::to_string(fs::file_size(bin + "/postgres")) + "/" +
+                            std::to_string(geteuid());
+  const std::size_t key = std::hash<std::string>()(build);
   const std::string path = "/tmp/keelwatch-postgres-template-" + std::to_string(key);
   const uid_t owner = is_root() ? getpwnam("postgres")->pw_uid : geteuid();
   struct stat info {};

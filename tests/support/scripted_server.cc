@@ -81,8 +81,7 @@ SslContext tls_context(const ScriptedServerOptions& options) {
 
 class Connection final : public ScriptedConnection {
  public:
-  Connection(int fd, int number, SSL_CTX* context)
-      : fd_(fd), number_(number), context_(context) {}
+  Connection(int fd, int number, SSL_CTX* context) : fd_(fd), number_(number), context_(context) {}
   ~Connection() override {
     if (ssl_ && !reset_) SSL_shutdown(ssl_.get());
     ssl_.reset();
@@ -92,7 +91,12 @@ class Connection final : public ScriptedConnection {
   bool start_tls() override {
     ssl_.reset(SSL_new(context_));
     SSL_set_fd(ssl_.get(), fd_);
-    return SSL_accept(ssl_.get()) == 1;
+    if (SSL_accept(ssl_.get()) == 1) return true;
+    // What the client has sent meanwhile must not turn our alert into a reset.
+    ssl_.reset();
+    shutdown(fd_, SHUT_WR);
+    wait_closed();
+    return false;
   }
 
   std::optional<ScriptedRequest> read_request() override {
@@ -141,8 +145,8 @@ class Connection final : public ScriptedConnection {
  private:
   bool receive() {
     char buffer[16384];
-    const auto n = ssl_ ? SSL_read(ssl_.get(), buffer, sizeof buffer)
-                        : recv(fd_, buffer, sizeof buffer, 0);
+    const auto n =
+        ssl_ ? SSL_read(ssl_.get(), buffer, sizeof buffer) : recv(fd_, buffer, sizeof buffer, 0);
     if (n <= 0) return false;
     unread_.append(buffer, static_cast<std::size_t>(n));
     return true;
@@ -263,7 +267,8 @@ int ScriptedServer::port() const { return impl_->port; }
 int ScriptedServer::connections() const { return impl_->accepted; }
 
 std::string ScriptedServer::url(std::string_view path) const {
-  return (impl_->options.tls && !impl_->options.tls_later ? "https://127.0.0.1:" : "http://127.0.0.1:") +
+  return (impl_->options.tls && !impl_->options.tls_later ? "https://127.0.0.1:"
+                                                          : "http://127.0.0.1:") +
          std::to_string(impl_->port) + std::string(path);
 }
 
@@ -276,9 +281,9 @@ ScriptedHandler answer_each(std::function<std::string(const ScriptedRequest&)> a
 }
 
 std::string http_response(int status, std::string_view body, std::string_view extra_headers) {
-  return "HTTP/1.1 " + std::to_string(status) + " Scripted\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n" + std::string(extra_headers) + "\r\n" +
-         std::string(body);
+  return "HTTP/1.1 " + std::to_string(status) +
+         " Scripted\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(extra_headers) + "\r\n" + std::string(body);
 }
 
 int unused_port() {

@@ -1,5 +1,5 @@
-// A TCP, TLS or unix-socket server whose behaviour is a function: every accepted connection runs the
-// handler on its own thread with blocking sockets, so a handler may hang, cut, or send garbage.
+// A TCP, TLS or unix-socket server whose behaviour is a function: every accepted connection runs
+// the handler on its own thread with blocking sockets, so a handler may hang, cut, or send garbage.
 // Threads: the handler runs on the server's threads; everything else belongs to the test's thread.
 // Destroying the server closes all connections, which ends every blocked call of a handler.
 #pragma once
