@@ -16,7 +16,7 @@ pods=("$primary" "${standbys[@]}")
 
 address_of() { echo "127.0.0.1${1##*-}"; } # POD: pg-2 -> 127.0.0.12
 
-say() { printf '%s\n' "$*"; }
+say() { printf '%s\n' "$@"; }
 die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
