@@ -1,5 +1,7 @@
 #include "app/step_thread.h"
 
+#include <pthread.h>
+
 #include <exception>
 #include <utility>
 
@@ -40,6 +42,7 @@ void StepThread::publish(std::shared_ptr<const model::PostgresSlice> slice) {
 }
 
 void StepThread::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "step");
   while (!stop.stop_requested()) {
     const SteadyTime started = clock_.steady();
     step_once();
