@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <signal.h>
 #include <spawn.h>
-#include <sys/pidfd.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -157,7 +157,8 @@ Result<Child> start(const ExecPlugin& plugin, const ExecClusterInfo& cluster, co
     return Error(problem == ENOENT ? ErrorCode::kNotFound : ErrorCode::kInvalid,
                  std::move(message));
   }
-  Child child(pid, Descriptor(pidfd_open(pid, 0)));
+  // glibc 2.36 declares pidfd_open() without C linkage.
+  Child child(pid, Descriptor(static_cast<int>(syscall(SYS_pidfd_open, pid, 0))));
   if (child.exit_descriptor() < 0) {
     return Error(ErrorCode::kUnsupported, "this kernel has no pidfd_open");
   }
