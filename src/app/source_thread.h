@@ -105,9 +105,9 @@ class SourceThread {
   Logger& log_;
   Make make_;
   EventLoop loop_;
-  Source* source_ = nullptr;             // on its thread
-  std::function<void(Source&)> setup_;   // on its thread
-  std::jthread thread_;                  // last: starts when all else is there, joins first
+  Source* source_ = nullptr;            // on its thread
+  std::function<void(Source&)> setup_;  // on its thread
+  std::jthread thread_;                 // last: starts when all else is there, joins first
 };
 
 }  // namespace keelwatch::app

@@ -58,9 +58,8 @@ KeelwatchProcess::KeelwatchProcess(const std::string& config, std::vector<std::s
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
   directory_ = pattern;
   std::ofstream(config_file()) << config;
-  arguments.insert(arguments.begin(),
-                   {KEELWATCH_BINARY_DIR "/keelwatch", "--config.file", config_file(),
-                    "--web.listen-address", "127.0.0.1:0"});
+  arguments.insert(arguments.begin(), {KEELWATCH_BINARY_DIR "/keelwatch", "--config.file",
+                                       config_file(), "--web.listen-address", "127.0.0.1:0"});
   pid_ = spawn(arguments, directory_ + "/log");
   const auto give_up = steady_clock::now() + 20s;
   while ((port_ = port_in(log())) == 0) {
