@@ -1,7 +1,13 @@
 // HTTP and HTTPS requests as coroutines: libcurl's multi interface on the loop, any number of
 // transfers side by side, connections kept and reused. Names go through Resolver, so that a hung
 // DNS delays nobody else. Every transfer has a deadline and every body a size limit.
-// Threads: the loop's. Destroying a task or stream aborts its transfer.
+// Threads: the loop's. Destroying a task or stream aborts its transfer; destroying the client ends
+// those of its tasks and streams that are left with kCancelled. The program must ignore SIGPIPE.
+//
+// HTTP/1.1 on purpose: with a connection per watch a paused or cut stream is nobody else's, and a
+// few dozen connections cost less than flow control shared between them. Idle connections are
+// reused only under the same host, authority and client certificate. TCP keepalive notices a peer
+// that vanished after a minute. The *_proxy variables of the environment do not count.
 #pragma once
 
 #include <cstdint>
@@ -25,14 +31,14 @@ struct TlsOptions {
   std::string ca_pem;           // empty: the system's trust store
   std::string certificate_pem;  // client certificate chain
   Secret key_pem;
-  std::string server_name;      // verify (and send) this name instead of the URL's host
-  bool skip_verify = false;     // only where the user's own file says so
+  std::string server_name;   // verify (and send) this name instead of the URL's host
+  bool skip_verify = false;  // only where the user's own file says so
 
   bool operator==(const TlsOptions&) const = default;
 };
 
-// AWS Signature Version 4. The caller gives the query sorted, bare keys as `key=`, the path strictly
-// percent-encoded and the x-amz-content-sha256 header: libcurl 7.88 does none of these.
+// AWS Signature Version 4. The caller gives the query sorted, bare keys as `key=`, the path
+// strictly percent-encoded and the x-amz-content-sha256 header: libcurl 7.88 does none of these.
 struct SigV4 {
   std::string access_key;
   Secret secret_key;
@@ -45,16 +51,16 @@ using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method = "GET";
-  std::string url;                      // http:// or https://
+  std::string url;  // http:// or https://
   HttpHeaders headers;
-  std::optional<Secret> bearer_token;   // sent as Authorization; never logged
+  std::optional<Secret> bearer_token;                        // sent as Authorization; never logged
   std::optional<std::pair<std::string, Secret>> basic_auth;  // user, password
   std::optional<SigV4> sigv4;
   std::string body;
   TlsOptions tls;
-  std::string unix_socket;              // connect here instead of to the URL's host
-  std::string proxy_url;                // http://, https://, socks5h://
-  SteadyTime deadline;                  // of the whole fetch(); of the headers for open()
+  std::string unix_socket;  // connect here instead of to the URL's host
+  std::string proxy_url;    // http://, https://, socks5h://
+  SteadyTime deadline;      // of the whole fetch(); of the headers for open()
   Duration connect_timeout = std::chrono::seconds(5);
   std::size_t max_body_bytes = 64U << 20U;  // fetch() only; more is kTooLarge
 };
@@ -98,9 +104,11 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // The whole response, whatever its status. Redirects are not followed. gzip is undone.
+  // The whole response, whatever its status. Redirects are not followed. gzip is undone (libcurl
+  // does not notice a gzip body that ends early within whole framing: the parser has to).
   // Errors: kTimeout; kUnavailable (names the phase: resolve, connect, TLS with the reason, send,
-  // receive); kTooLarge; kInvalid (URL, PEM).
+  // receive); kTooLarge; kMalformed (not HTTP); kInvalid (URL, header, PEM). No credential is in
+  // them.
   [[nodiscard]] Task<Result<HttpResponse>> fetch(HttpRequest request);
 
   // Returns when the headers are in; the deadline covers only them.

@@ -37,12 +37,16 @@ struct PgTarget {
   bool operator==(const PgTarget&) const = default;
 };
 
+// How far a connection had come when it failed.
+enum class PgPhase { kResolve, kConnect, kTls, kLogin, kStatement };
+
 // A refused connection or statement. ErrorCode says what to do, the SQLSTATE why: "53300" too many
-// connections, "57P03" starting up / shutting down (told apart by `message`), "28P01" password.
-// Empty when the failure was not the server's answer.
+// connections, "57P03" starting up / shutting down (told apart only by `message`, which is in the
+// server's language), "28P01" password. Empty when the failure was not the server's answer.
 struct PgFailure {
   Error error;
   std::string sqlstate;
+  PgPhase phase = PgPhase::kStatement;
 };
 
 class PgRows {
@@ -83,10 +87,15 @@ class [[nodiscard]] PgResult {
   std::variant<T, PgFailure> state_;
 };
 
+// One operation at a time; the connection outlives the tasks that it hands out. A task destroyed
+// before its end leaves the connection unusable, not half-read.
 class PgConnection {
  public:
   // application_name=keelwatch, gssencmode=disable, client_encoding=UTF8.
-  // The deadline covers resolve, connect, TLS and authentication.
+  // The deadline covers resolve, connect, TLS and authentication; a name with several addresses
+  // shares it between them. Errors, beside a SQLSTATE where the server gave one: kNotFound (name,
+  // database), kTimeout, kUnavailable (refused, reset, TLS, 53300, 57P03), kUnauthorized (28xxx, no
+  // password), kForbidden, kInvalid (settings that libpq refuses).
   [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(
       EventLoop& loop, Resolver& resolver, PgTarget target, SteadyTime deadline);
   ~PgConnection();
@@ -105,7 +114,13 @@ class PgConnection {
   // sends something unexpected (a killed standby is seen within milliseconds), false at the deadline.
   [[nodiscard]] Task<bool> wait_closed(SteadyTime deadline);
 
+  // Lets go of the server from another coroutine: a pending wait_closed() returns true at once.
+  void close();
+  // Why the connection is no longer usable; nullptr while it is, or after our own close().
+  [[nodiscard]] const PgFailure* closed_by() const;
+
   [[nodiscard]] bool usable() const;
+  [[nodiscard]] const std::string& address() const;  // "10.0.0.1:5432", "[fd7a::1]:5432", "/run/x:5432"
   [[nodiscard]] int server_version() const;  // 150007 = 15.7; PgBouncer reports what it emulates
   [[nodiscard]] std::string_view parameter_status(const char* name) const;  // "" if unknown
   // Bytes sent and received are not known to libpq; statements and their time are counted by callers.

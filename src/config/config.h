@@ -5,6 +5,7 @@
 #include <chrono>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -18,13 +19,13 @@ enum class Switch { kAuto, kOn, kOff };  // auto: if there is a service account 
 
 struct Kubernetes {
   Switch enabled = Switch::kAuto;
-  std::string kubeconfig;               // file; empty: $KUBECONFIG, else in-cluster, else ~/.kube/config
-  std::string context;                  // empty: current-context
+  std::string kubeconfig;  // file; empty: $KUBECONFIG, else in-cluster, else ~/.kube/config
+  std::string context;     // empty: current-context
   std::vector<std::string> namespaces;  // of watched databases; empty: all
   Duration request_timeout = seconds(10);
-  Duration health_interval = seconds(5);   // one cheap request; a missed one ages every kind
+  Duration health_interval = seconds(5);  // one cheap request; a missed one ages every kind
   Duration health_timeout = seconds(2);
-  Duration watch_silence = seconds(180);   // a stream silent for longer is listed again
+  Duration watch_silence = seconds(180);  // a stream silent for longer is listed again
 
   bool operator==(const Kubernetes&) const = default;
 };
@@ -65,11 +66,11 @@ struct PostgresCluster {
 };
 
 struct Postgres {
-  Duration interval = seconds(2);         // between two rounds of statements
+  Duration interval = seconds(2);  // between two rounds of statements
   Duration connect_timeout = seconds(2);
-  Duration query_timeout = seconds(2);    // also statement_timeout on the server
-  Duration probe_interval = seconds(5);   // trial connect that notices "shutting down"
-  int port = 5432;                        // of discovered pods
+  Duration query_timeout = seconds(2);   // also statement_timeout on the server
+  Duration probe_interval = seconds(5);  // trial connect that notices "shutting down"
+  int port = 5432;                       // of discovered pods
   PostgresLogin login;
   std::vector<PostgresCluster> clusters;
 
@@ -109,5 +110,9 @@ struct Config {
 
   bool operator==(const Config&) const = default;
 };
+
+// The thresholds of one cluster. An override with its namespace goes before one for any namespace.
+[[nodiscard]] Thresholds thresholds_for(const Config& config, std::string_view ns,
+                                        std::string_view cluster);
 
 }  // namespace keelwatch::config

@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,6 +39,11 @@ struct InstanceId {
                       field("pod", &InstanceId::pod));
   }
 };
+
+// "namespace/pod"; "cluster/pod" outside Kubernetes: how reports, logs and reasons name an instance.
+[[nodiscard]] inline std::string text(const InstanceId& id) {
+  return (id.ns.empty() ? id.cluster : id.ns) + "/" + id.pod;
+}
 
 // What happened at the last attempt to talk to the instance.
 enum class Reachability {

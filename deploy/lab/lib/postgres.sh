@@ -1,0 +1,191 @@
+# Sourced by the lab's commands: a primary and two streaming standbys as CloudNativePG runs them
+# (names, slots, replication user, certificate names, timeouts), two PgBouncers, and a writer.
+# shellcheck shell=bash disable=SC2153,SC2154 # from lab.sh and $LAB/ports
+
+make_secrets() {
+  local name
+  mkdir -p "$LAB/secrets"
+  chmod 700 "$LAB/secrets"
+  for name in keelwatch streaming_replica app kube-token kube-admin-token; do
+    [ -s "$LAB/secrets/$name" ] || (umask 077 && openssl rand -hex 16 >"$LAB/secrets/$name")
+  done
+}
+
+secret() { cat "$LAB/secrets/$1"; }
+
+# The names in the certificate are those that the operator puts there: Services, no addresses.
+make_certificates() {
+  local tls=$LAB/tls names='' suffix service
+  [ -s "$tls/server.crt" ] && return
+  mkdir -p "$tls"
+  for service in rw ro r; do
+    for suffix in "" ".$namespace" ".$namespace.svc" ".$namespace.svc.cluster.local"; do
+      names+="DNS:$cluster-$service$suffix,"
+    done
+  done
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+    -subj "/CN=$cluster-ca" -keyout "$tls/ca.key" -out "$tls/ca.crt" 2>/dev/null
+  openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$cluster-rw" \
+    -keyout "$tls/server.key" -out "$tls/server.csr" 2>/dev/null
+  openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.crt" -CAkey "$tls/ca.key" -CAcreateserial \
+    -days 3650 -extfile <(echo "subjectAltName=${names%,}") -out "$tls/server.crt" 2>/dev/null
+  chmod 600 "$tls"/*.key
+  give_to_postgres "$tls/server.key"
+}
+
+data_of() { echo "$LAB/pg/$1"; }
+slot_of() { echo "_cnpg_${1//-/_}"; }
+
+# sql POD STATEMENT [DATABASE]: as superuser through the socket that only this account can reach.
+sql() {
+  PGCONNECT_TIMEOUT=5 as_postgres psql -h "$LAB/run/$1" -p "$PG_PORT" -U postgres -d "${3:-postgres}" \
+    -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"
+}
+
+replication_conninfo() { # POD [PORT]
+  echo "host=$(address_of "$primary") port=${2:-$PG_PORT} user=streaming_replica" \
+    "application_name=$1 passfile=$LAB/pg/passfile sslmode=verify-ca sslrootcert=$LAB/tls/ca.crt" \
+    "connect_timeout=3"
+}
+
+write_instance_conf() { # POD [REPLICATION-PORT]
+  local pod=$1 file
+  file=$(data_of "$pod")/instance.conf
+  {
+    echo "cluster_name = '$pod'"
+    echo "listen_addresses = '$(address_of "$pod")'"
+    echo "port = $PG_PORT"
+    echo "unix_socket_directories = '$LAB/run/$pod'"
+    if [ "$pod" != "$primary" ]; then
+      echo "primary_conninfo = '$(replication_conninfo "$pod" "${2:-$PG_PORT}")'"
+      echo "primary_slot_name = '$(slot_of "$pod")'"
+    fi
+  } | as_postgres tee "$file" >/dev/null
+}
+
+make_folders_of_postgres() {
+  local pod
+  mkdir -p "$LAB/pg"
+  for pod in "${pods[@]}"; do
+    mkdir -p "$LAB/run/$pod"
+    chmod 700 "$LAB/run/$pod"
+    give_to_postgres "$LAB/run/$pod"
+  done
+  give_to_postgres "$LAB/pg"
+  render postgresql.conf "$LAB/pg/lab.conf"
+  render pg_hba.conf "$LAB/pg/pg_hba.conf"
+  echo "*:*:*:streaming_replica:$(secret streaming_replica)" >"$LAB/pg/passfile"
+  chmod 600 "$LAB/pg/passfile"
+  give_to_postgres "$LAB/pg/lab.conf" "$LAB/pg/pg_hba.conf" "$LAB/pg/passfile"
+}
+
+start_postgres() { # POD
+  running "$1" && return
+  forget_dead_postmaster "$1"
+  start_as_postgres "$1" postgres -D "$(data_of "$1")"
+}
+
+# A killed postmaster that its parent has not collected yet still has a pid, and the next one would
+# take it for alive.
+forget_dead_postmaster() { # POD
+  local lock pid
+  lock=$(data_of "$1")/postmaster.pid
+  { read -r pid <"$lock"; } 2>/dev/null || return 0
+  if ! start_time_of "$pid" >/dev/null && no_processes_of "$1"; then rm -f "$lock"; fi
+}
+
+# Ready is not enough: it must be this instance, not another one on the same address.
+await_postgres() { # POD
+  wait_ready "$1" 60 sql "$1" 'select 1'
+}
+
+create_primary() {
+  local data
+  data=$(data_of "$primary")
+  if [ ! -s "$data/created" ]; then
+    rm -rf "$data"
+    as_postgres initdb -D "$data" -U postgres -E UTF8 --locale=C --data-checksums \
+      --auth-local=trust --auth-host=scram-sha-256 --no-sync >"$LAB/log/initdb.log"
+    echo "include '$LAB/pg/lab.conf'
+include 'instance.conf'" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
+    write_instance_conf "$primary"
+    start_postgres "$primary"
+    await_postgres "$primary"
+    sql "$primary" "
+      create role streaming_replica login replication password '$(secret streaming_replica)';
+      create role keelwatch login password '$(secret keelwatch)' in role pg_monitor;
+      create role app login password '$(secret app)'"
+    sql "$primary" "create database app owner app"
+    sql "$primary" "create table journal (id bigint generated always as identity primary key,
+      at timestamptz default now(), body text); alter table journal owner to app" app
+    echo yes | as_postgres tee "$data/created" >/dev/null
+  fi
+  start_postgres "$primary"
+  await_postgres "$primary"
+}
+
+clone_standby() { # POD
+  local pod=$1 data slot
+  data=$(data_of "$pod")
+  slot=$(slot_of "$pod")
+  rm -rf "$data"
+  sql "$primary" "select pg_create_physical_replication_slot('$slot', true)
+    where not exists (select from pg_replication_slots where slot_name = '$slot')" >/dev/null
+  as_postgres pg_basebackup -D "$data" -d "$(replication_conninfo "$pod-join")" -S "$slot" -X stream \
+    -c fast --no-sync 2>>"$LAB/log/$pod.log"
+  write_instance_conf "$pod"
+  as_postgres touch "$data/standby.signal"
+}
+
+create_standby() { # POD
+  [ -s "$(data_of "$1")/created" ] || clone_standby "$1"
+  start_postgres "$1"
+}
+
+streams() { # POD
+  [ "$(sql "$primary" "select count(*) from pg_stat_replication
+    where application_name = '$1' and state = 'streaming'")" = 1 ]
+}
+
+# Postmaster and all its children: they run in the data folder.
+processes_of() { # POD
+  find /proc -mindepth 2 -maxdepth 2 -name cwd -lname "$(data_of "$1")" -printf '%h\n' 2>/dev/null |
+    sed 's|^/proc/||' || true
+}
+
+signal_postgres() { # POD SIGNAL
+  local pid
+  for pid in $(processes_of "$1"); do
+    kill -"$2" "$pid" 2>/dev/null || true
+  done
+}
+
+stop_postgres() { # POD [SIGNAL]: INT is a fast shutdown
+  signal_postgres "$1" CONT
+  stop "$1" "${2:-INT}" 20
+  wait_for 5 no_processes_of "$1" || signal_postgres "$1" KILL
+}
+
+no_processes_of() { [ -z "$(processes_of "$1")" ]; }
+
+start_pgbouncer() { # rw|ro
+  local kind=$1 folder=$LAB/pgbouncer port hosts
+  running "pgbouncer-$kind" && return
+  mkdir -p "$folder"
+  if [ "$kind" = rw ]; then
+    port=$RW_PORT hosts=$(address_of "$primary")
+  else
+    port=$RO_PORT hosts=$(address_of pg-2),$(address_of pg-3)
+  fi
+  pooler_port=$port pooler_hosts=$hosts render pgbouncer.ini "$folder/$kind.ini"
+  printf '"app" "%s"\n"keelwatch" "%s"\n' "$(secret app)" "$(secret keelwatch)" >"$folder/users.txt"
+  chmod 600 "$folder/users.txt"
+  give_to_postgres "$folder"
+  start_as_postgres "pgbouncer-$kind" pgbouncer "$folder/$kind.ini"
+  wait_ready "pgbouncer-$kind" 10 bash -c "</dev/tcp/127.0.0.1/$port"
+}
+
+start_writer() {
+  running writer && return
+  RW_PORT=$RW_PORT PGPASSWORD=$(secret app) start writer "$lab_source/lib/writer"
+}

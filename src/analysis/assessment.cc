@@ -1,0 +1,12 @@
+#include "analysis/assessment.h"
+
+namespace keelwatch::analysis {
+
+Assessment assess(const model::World& world, const config::Config& config, Memory& memory) {
+  Assessment assessment;
+  assessment.clusters = find_clusters(world, config);
+  assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
+  return assessment;
+}
+
+}  // namespace keelwatch::analysis

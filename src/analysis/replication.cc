@@ -1,0 +1,349 @@
+#include "analysis/replication.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/time_text.h"
+
+namespace keelwatch::analysis {
+namespace {
+
+using model::Instance;
+using model::Lsn;
+using model::Reachability;
+using model::Sender;
+using model::ServerFacts;
+using model::WalReceiver;
+
+// The state, and the evidence for it in words.
+struct Verdict {
+  StandbyState state;
+  std::string reason;
+};
+
+// What the senders of a cluster say of one standby.
+struct SenderRow {
+  const Instance* sender = nullptr;  // null: no row
+  const Sender* row = nullptr;
+  WallTime at;
+};
+
+double bytes_between(Lsn ahead, Lsn behind) {
+  // The two positions were read at slightly different times: a standby may have passed the
+  // primary's position by then, which is "nothing behind".
+  return ahead <= behind ? 0.0 : static_cast<double>(ahead.bytes - behind.bytes);
+}
+
+bool sends(const Sender& row) { return row.state == "streaming" || row.state == "catchup"; }
+
+// The row of `standby` on any instance of the cluster: a cascaded standby streams, too.
+SenderRow find_row(const ClusterTopology& cluster, const Instance& standby) {
+  for (const auto& instance : cluster.instances) {
+    const std::vector<Sender>* senders = instance->senders.if_known();
+    if (senders == nullptr) continue;
+    for (const Sender& row : *senders) {
+      if (row.application_name == standby.id.pod) {
+        return {instance.get(), &row, instance->senders.observed_at()};
+      }
+    }
+  }
+  return {};
+}
+
+// A sender's row that belongs to none of the cluster's instances by name. While there is one, a
+// standby without a row may be streaming under another application_name.
+bool has_unnamed_row(const ClusterTopology& cluster) {
+  for (const auto& instance : cluster.instances) {
+    const std::vector<Sender>* senders = instance->senders.if_known();
+    if (senders == nullptr) continue;
+    for (const Sender& row : *senders) {
+      const bool named = std::any_of(
+          cluster.instances.begin(), cluster.instances.end(),
+          [&](const auto& other) { return other->id.pod == row.application_name; });
+      if (!named && sends(row)) return true;
+    }
+  }
+  return false;
+}
+
+// Whether somebody sends WAL to the standby. The primary's answer decides; without it, the standby's
+// own: no receiver is certain, a receiver may be a half-open connection.
+Observed<bool> streaming(const ClusterTopology& cluster, const Instance& standby,
+                         const SenderRow& row) {
+  if (row.row != nullptr) return Observed<bool>::known(sends(*row.row), row.at);
+  const std::vector<WalReceiver>* receiver = standby.wal_receiver.if_known();
+  if (receiver != nullptr && receiver->empty()) {
+    return Observed<bool>::known(false, standby.wal_receiver.observed_at());
+  }
+  const Instance* primary = cluster.primary.get();
+  if (primary != nullptr && primary->senders.is_known() && !has_unnamed_row(cluster)) {
+    return Observed<bool>::known(false, primary->senders.observed_at());
+  }
+  if (receiver != nullptr) {
+    return Observed<bool>::known(receiver->front().status == "streaming",
+                                 standby.wal_receiver.observed_at());
+  }
+  return Observed<bool>::absent(standby.wal_receiver.why());
+}
+
+// Remembers the replay position; true if it moved within kReplayAdvanceWindow.
+bool replay_advances(const ServerFacts& server, const model::InstanceId& id,
+                     ReplicationMemory& memory, WallTime now) {
+  if (!server.replayed) return false;
+  const auto [found, is_new] =
+      memory.replay.try_emplace(id, ReplicationMemory::Replay{*server.replayed, std::nullopt});
+  if (!is_new && found->second.position != *server.replayed) {
+    found->second = {*server.replayed, now};
+  }
+  const std::optional<WallTime> advanced = found->second.advanced_at;
+  return advanced && now - *advanced <= kReplayAdvanceWindow;
+}
+
+Verdict unreachable(const Instance& standby) {
+  switch (standby.reachability) {
+    case Reachability::kStartingUp:
+      return {StandbyState::kStarting, "the server says that it is starting up"};
+    case Reachability::kShuttingDown:
+      return {StandbyState::kStarting, "the server says that it is shutting down"};
+    default:
+      return {StandbyState::kUnreachable, std::string(to_string(standby.reachability)) + ": " +
+                                              standby.reachability_detail};
+  }
+}
+
+std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFacts& server,
+                                bool has_row, bool advances) {
+  if (!cluster.primary) return std::nullopt;
+  const ServerFacts& primary = cluster.primary->server.known_value();
+  if (server.system_identifier != primary.system_identifier) {
+    return Verdict{StandbyState::kDivergedTimeline, "system identifier " +
+                                                        server.system_identifier +
+                                                        " is not the primary's " +
+                                                        primary.system_identifier};
+  }
+  if (!server.in_recovery) {
+    return Verdict{StandbyState::kDivergedTimeline,
+                   "it is writable itself, beside the primary " + cluster.primary->id.pod};
+  }
+  // Right after a failover a standby that follows names the old timeline for a moment, and the
+  // control file does so until the next restartpoint: streaming and advancing outweigh it.
+  if (has_row || advances || !server.timeline || !primary.timeline) return std::nullopt;
+  if (*server.timeline == *primary.timeline) return std::nullopt;
+  return Verdict{StandbyState::kDivergedTimeline,
+                 "timeline " + std::to_string(*server.timeline) + ", the primary writes timeline " +
+                     std::to_string(*primary.timeline)};
+}
+
+Verdict judge(const ClusterTopology& cluster, const ServerFacts& server, const SenderRow& row,
+              const Observed<bool>& is_streaming, bool advances) {
+  if (auto verdict = diverged(cluster, server, row.row != nullptr, advances)) {
+    return *verdict;
+  }
+  const bool* streams = is_streaming.if_known();
+  if (streams == nullptr || !*streams) {
+    if (advances) {
+      return {StandbyState::kArchiveRecovery, "no WAL receiver, but replay advances"};
+    }
+    return {StandbyState::kCutOff, "nobody sends WAL to it and replay stands still at " +
+                                       (server.replayed ? to_string(*server.replayed) : "?")};
+  }
+  if (server.replay_paused == true) {
+    return {StandbyState::kPaused, "pg_wal_replay_pause() was called on it"};
+  }
+  const std::string from = row.sender ? " from " + row.sender->id.pod : " by its receiver's word";
+  if (row.row != nullptr && row.row->state == "catchup") {
+    return {StandbyState::kCatchingUp, "catching up" + from};
+  }
+  if (server.recovery_min_apply_delay && *server.recovery_min_apply_delay > Duration::zero()) {
+    return {StandbyState::kDelayed, "streaming" + from + ", applied " +
+                                        format_duration(*server.recovery_min_apply_delay) +
+                                        " later on purpose"};
+  }
+  return {StandbyState::kStreaming, "streaming" + from};
+}
+
+// The primary's position minus one of the sender's columns.
+Observed<double> stage_lag(const ClusterTopology& cluster, const SenderRow& row,
+                           std::optional<Lsn> Sender::*column) {
+  using Lag = Observed<double>;
+  if (!cluster.primary) {
+    return Lag::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
+  }
+  if (row.row == nullptr) {
+    return Lag::unknown(Error(ErrorCode::kUnavailable, "no sender has a row for this standby"),
+                        "postgres " + text(cluster.primary->id));
+  }
+  const std::optional<Lsn> current = cluster.primary->server.known_value().current;
+  const std::optional<Lsn> position = row.row->*column;
+  if (!current || !position) {
+    return Lag::unknown(Error(ErrorCode::kMalformed, "the sender's row holds no position"),
+                        "postgres " + text(row.sender->id));
+  }
+  return Lag::known(bytes_between(*current, *position),
+                    std::min(cluster.primary->server.observed_at(), row.at));
+}
+
+Observed<double> replay_lag_bytes(const ClusterTopology& cluster, const Instance& standby,
+                                  const SenderRow& row) {
+  using Lag = Observed<double>;
+  if (!standby.server.is_known()) {
+    if (row.row != nullptr) return stage_lag(cluster, row, &Sender::replay);
+    return Lag::absent(standby.server.why());
+  }
+  if (!cluster.primary) {
+    return Lag::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
+  }
+  return combine(
+      [](const ServerFacts& primary, const ServerFacts& server) -> std::optional<double> {
+        if (!primary.current || !server.replayed) return std::nullopt;
+        return bytes_between(*primary.current, *server.replayed);
+      },
+      cluster.primary->server, standby.server)
+      .map([&](const std::optional<double>& bytes) {
+        if (bytes) return Lag::known(*bytes, standby.server.observed_at());
+        return Lag::unknown(Error(ErrorCode::kMalformed, "a server gave no WAL position"),
+                            "postgres " + text(standby.id));
+      });
+}
+
+Observed<Duration> replay_lag(const Instance& standby, const SenderRow& row,
+                              const Observed<double>& bytes) {
+  using Lag = Observed<Duration>;
+  if (!bytes.is_known()) return Lag::absent(bytes.why());
+  if (bytes.known_value() == 0) return Lag::known(Duration::zero(), bytes.observed_at());
+  if (row.row != nullptr && row.row->replay_lag) {
+    return Lag::known(*row.row->replay_lag, bytes.observed_at());
+  }
+  const ServerFacts* server = standby.server.if_known();
+  if (server != nullptr && server->last_replayed_commit) {
+    return Lag::known(server->server_time - *server->last_replayed_commit, bytes.observed_at());
+  }
+  return Lag::unknown(Error(ErrorCode::kUnavailable, "no commit was replayed yet to measure by"),
+                      "postgres " + text(standby.id));
+}
+
+Observed<bool> receiver_up(const Instance& standby) {
+  return standby.wal_receiver.map([](const std::vector<WalReceiver>& rows) {
+    return !rows.empty() && rows.front().status == "streaming";
+  });
+}
+
+Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
+                       ReplicationMemory& memory, WallTime now) {
+  const SenderRow row = find_row(cluster, instance);
+  const Observed<bool> is_streaming = streaming(cluster, instance, row);
+  const Observed<double> replay_bytes = replay_lag_bytes(cluster, instance, row);
+  Standby standby{.id = instance.id,
+                  .state = Observed<std::string>::known({}, now),
+                  .reason = {},
+                  .streaming = is_streaming,
+                  .wal_receiver_up = receiver_up(instance),
+                  .sent_lag_bytes = stage_lag(cluster, row, &Sender::sent),
+                  .write_lag_bytes = stage_lag(cluster, row, &Sender::write),
+                  .flush_lag_bytes = stage_lag(cluster, row, &Sender::flush),
+                  .replay_lag_bytes = replay_bytes,
+                  .replay_lag = replay_lag(instance, row, replay_bytes)};
+
+  Verdict verdict;
+  if (const ServerFacts* server = instance.server.if_known()) {
+    const bool advances = replay_advances(*server, instance.id, memory, now);
+    verdict = judge(cluster, *server, row, is_streaming, advances);
+  } else if (instance.reachability == Reachability::kConnected ||
+             instance.reachability == Reachability::kConnecting ||
+             instance.reachability == Reachability::kNotSetUp) {
+    standby.state = Observed<std::string>::absent(instance.server.why());
+    standby.reason = instance.server.why().error.message();
+    return standby;
+  } else {
+    verdict = unreachable(instance);
+  }
+  standby.state = Observed<std::string>::known(std::string(to_string(verdict.state)), now);
+  standby.reason = std::move(verdict.reason);
+  return standby;
+}
+
+Observed<std::int64_t> count_streaming(const std::vector<Standby>& standbys, WallTime now) {
+  std::int64_t count = 0;
+  for (const Standby& standby : standbys) {
+    const bool* streams = standby.streaming.if_known();
+    if (streams == nullptr) return Observed<std::int64_t>::absent(standby.streaming.why());
+    if (*streams) ++count;
+  }
+  return Observed<std::int64_t>::known(count, now);
+}
+
+// The primary's position minus the furthest position that any standby of its history has on disk.
+Observed<double> loss_if_primary_dies(const ClusterTopology& cluster) {
+  using Loss = Observed<double>;
+  if (!cluster.primary) {
+    return Loss::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
+  }
+  const ServerFacts& primary = cluster.primary->server.known_value();
+  std::optional<Lsn> furthest;
+  for (const auto& instance : cluster.instances) {
+    if (instance == cluster.primary) continue;
+    const SenderRow row = find_row(cluster, *instance);
+    if (row.row != nullptr) furthest = std::max(furthest, row.row->flush);
+    const ServerFacts* server = instance->server.if_known();
+    if (server != nullptr && server->in_recovery && server->timeline == primary.timeline) {
+      furthest = std::max({furthest, server->received, server->replayed});
+    }
+  }
+  if (!furthest || !primary.current) {
+    return Loss::unknown(Error(ErrorCode::kUnavailable, "no standby tells what it has on disk"),
+                         "postgres " + text(cluster.primary->id));
+  }
+  return Loss::known(bytes_between(*primary.current, *furthest),
+                     cluster.primary->server.observed_at());
+}
+
+// A primary that cannot be asked is still no standby: the one that was writable last, or that the
+// Cluster's status names, is left out until it answers that it is in recovery.
+std::string primary_by_name(const ClusterTopology& cluster, const ReplicationMemory& memory) {
+  if (cluster.primary) return cluster.primary->id.pod;
+  const auto last = memory.last_primary.find({cluster.ns, cluster.name});
+  if (last != memory.last_primary.end()) return last->second;
+  return cluster.object ? cluster.object->current_primary : std::string();
+}
+
+bool is_standby(const Instance& instance, const std::string& primary) {
+  const ServerFacts* server = instance.server.if_known();
+  return instance.id.pod != primary || (server != nullptr && server->in_recovery);
+}
+
+}  // namespace
+
+std::string_view to_string(StandbyState state) {
+  return kStandbyStates[static_cast<std::size_t>(state)];
+}
+
+std::vector<Replication> assess_replication(const std::vector<ClusterTopology>& clusters,
+                                            ReplicationMemory& memory, WallTime now) {
+  std::vector<Replication> result;
+  ReplicationMemory seen;
+  for (const ClusterTopology& cluster : clusters) {
+    Replication replication{
+        .ns = cluster.ns,
+        .cluster = cluster.name,
+        .standbys_expected = cluster.instances_desired.map(
+            [](std::int64_t desired) { return std::max<std::int64_t>(desired - 1, 0); }),
+        .standbys_streaming = Observed<std::int64_t>::known(0, now),
+        .loss_if_primary_dies_bytes = loss_if_primary_dies(cluster),
+        .standbys = {}};
+    const std::string primary = primary_by_name(cluster, memory);
+    if (!primary.empty()) seen.last_primary[{cluster.ns, cluster.name}] = primary;
+    for (const auto& instance : cluster.instances) {
+      if (!is_standby(*instance, primary)) continue;
+      replication.standbys.push_back(assess_standby(cluster, *instance, memory, now));
+    }
+    replication.standbys_streaming = count_streaming(replication.standbys, now);
+    for (const auto& instance : cluster.instances) {
+      if (auto kept = memory.replay.extract(instance->id)) seen.replay.insert(std::move(kept));
+    }
+    result.push_back(std::move(replication));
+  }
+  memory = std::move(seen);  // forgets instances that are gone
+  return result;
+}
+
+}  // namespace keelwatch::analysis

@@ -1,0 +1,113 @@
+#include "analysis/topology.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <tuple>
+#include <utility>
+
+namespace keelwatch::analysis {
+namespace {
+
+using Key = std::pair<std::string, std::string>;  // namespace, cluster
+
+bool answers_not_writable(model::Reachability reachability) {
+  return reachability == model::Reachability::kRefused ||
+         reachability == model::Reachability::kStartingUp ||
+         reachability == model::Reachability::kShuttingDown;
+}
+
+bool writable(const model::Instance& instance) {
+  const model::ServerFacts* server = instance.server.if_known();
+  return server != nullptr && !server->in_recovery;
+}
+
+Observed<std::int64_t> count_writable(const ClusterTopology& cluster, WallTime now) {
+  using Count = Observed<std::int64_t>;
+  const auto count = std::count_if(cluster.instances.begin(), cluster.instances.end(),
+                                   [](const auto& i) { return writable(*i); });
+  if (count > 0) return Count::known(count, now);
+  for (const auto& instance : cluster.instances) {
+    if (!instance->server.is_known() && !answers_not_writable(instance->reachability)) {
+      return Count::absent(instance->server.why());
+    }
+  }
+  if (cluster.instances.empty()) {
+    return Count::unknown(Error(ErrorCode::kNotFound, "no instance to ask"), "postgres");
+  }
+  return Count::known(0, now);
+}
+
+std::shared_ptr<const model::Instance> choose_primary(const ClusterTopology& cluster) {
+  std::shared_ptr<const model::Instance> best;
+  const auto rank = [](const model::Instance& i) {
+    const model::ServerFacts& s = i.server.known_value();
+    return std::tuple(s.timeline, s.current);  // an absent position ranks below any other
+  };
+  for (const auto& instance : cluster.instances) {
+    if (writable(*instance) && (!best || rank(*best) < rank(*instance))) best = instance;
+  }
+  return best;
+}
+
+Observed<std::int64_t> desired(const ClusterTopology& cluster, const config::Config& config,
+                               const model::World& world) {
+  using Count = Observed<std::int64_t>;
+  if (cluster.object) {
+    const auto& listed = world.kubernetes->clusters;
+    if (cluster.object->instances) {
+      return Count::known(*cluster.object->instances, listed.observed_at());
+    }
+    return Count::unknown(Error(ErrorCode::kMalformed, "Cluster has no spec.instances"),
+                          "kubernetes Cluster");
+  }
+  for (const config::PostgresCluster& c : config.postgres.clusters) {
+    if (c.ns != cluster.ns || c.name != cluster.name || c.instances.empty()) continue;
+    return Count::known(
+        c.instances_desired ? *c.instances_desired : static_cast<int>(c.instances.size()),
+        world.at);
+  }
+  if (!world.kubernetes->clusters.is_known()) {
+    return Count::absent(world.kubernetes->clusters.why());
+  }
+  return Count::unknown(Error(ErrorCode::kNotFound, "no such Cluster"), "kubernetes Cluster");
+}
+
+}  // namespace
+
+std::vector<ClusterTopology> find_clusters(const model::World& world,
+                                           const config::Config& config) {
+  std::map<Key, std::shared_ptr<const model::Cluster>> objects;
+  std::map<Key, std::vector<std::shared_ptr<const model::Instance>>> members;
+  if (const auto* listed = world.kubernetes->clusters.if_known()) {
+    for (const auto& object : *listed) objects[{object->meta.ns, object->meta.name}] = object;
+  }
+  for (const config::PostgresCluster& c : config.postgres.clusters) {
+    if (!c.instances.empty()) objects.try_emplace({c.ns, c.name});
+  }
+  for (const auto& instance : world.postgres->instances) {
+    const Key key{instance->id.ns, instance->id.cluster};
+    objects.try_emplace(key);
+    members[key].push_back(instance);
+  }
+
+  std::vector<ClusterTopology> clusters;
+  clusters.reserve(objects.size());
+  for (auto& [key, object] : objects) {
+    ClusterTopology cluster{
+        .ns = key.first,
+        .name = key.second,
+        .object = object,
+        .instances_desired = Observed<std::int64_t>::known(0, world.at),
+        .instances = std::move(members[key]),
+        .primary = nullptr,
+        .writable_primaries = Observed<std::int64_t>::known(0, world.at)};
+    cluster.instances_desired = desired(cluster, config, world);
+    cluster.primary = choose_primary(cluster);
+    cluster.writable_primaries = count_writable(cluster, world.at);
+    clusters.push_back(std::move(cluster));
+  }
+  return clusters;
+}
+
+}  // namespace keelwatch::analysis

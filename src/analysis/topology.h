@@ -1,0 +1,39 @@
+// Which database clusters there are, who belongs to them, and who is primary: the ground of every
+// other analysis. Pure.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/observed.h"
+#include "config/config.h"
+#include "model/world.h"
+
+namespace keelwatch::analysis {
+
+struct ClusterTopology {
+  std::string ns;  // empty outside Kubernetes
+  std::string name;
+  std::shared_ptr<const model::Cluster> object;  // null for a cluster listed only by hand
+  // How many instances there should be: spec.instances, or the configuration's count. Unknown while
+  // the API is silent.
+  Observed<std::int64_t> instances_desired;
+  std::vector<std::shared_ptr<const model::Instance>> instances;  // sorted by id
+
+  // The writable instance that the others are measured against: highest timeline, then highest WAL
+  // position. Null if no instance says that it is writable.
+  std::shared_ptr<const model::Instance> primary;
+
+  // How many instances say that they are writable. Unknown if none says so while one of them could
+  // not be asked; a refused connection, a start and a shutdown are answers ("not writable now").
+  Observed<std::int64_t> writable_primaries;
+};
+
+// Sorted by (namespace, name): every Cluster object, every cluster of the configuration, and every
+// cluster that the Postgres source still reports while the API is silent.
+[[nodiscard]] std::vector<ClusterTopology> find_clusters(const model::World& world,
+                                                         const config::Config& config);
+
+}  // namespace keelwatch::analysis

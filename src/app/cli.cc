@@ -1,0 +1,183 @@
+#include "app/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <string>
+
+#include "app/commands.h"
+#include "app/daemon.h"
+#include "app/version.h"
+#include "base/time_text.h"
+#include "config/load.h"
+
+namespace keelwatch::app {
+namespace {
+
+constexpr const char* kAbout =
+    "keelwatch tells whether the data of a self-hosted Postgres is safe and the database reachable\n"
+    "right now, as Prometheus metrics on /metrics.\n\n"
+    "Without a subcommand it runs: with no configuration it finds CloudNativePG clusters through the\n"
+    "Kubernetes service account or kubeconfig that it is given, and serves on :10555.\n";
+
+constexpr const char* kFooter =
+    "\nExit codes: 0 done; 1 the command failed or found a fault; 2 wrong usage.\n"
+    "Data goes to stdout, progress and errors to stderr.\n\n"
+    "Try:\n"
+    "  keelwatch describe config > keelwatch.yaml    every setting with its default\n"
+    "  keelwatch check config keelwatch.yaml\n"
+    "  keelwatch --config.file keelwatch.yaml\n"
+    "  keelwatch explain 'keelwatch_replication_lag_bytes{pod=\"pg-2\"}'\n";
+
+struct LogOptions {
+  std::string level = "info";
+  std::string format = "logfmt";
+};
+
+// All that the command line can say, and what was asked for.
+struct Parsed {
+  RunOptions run;
+  LogOptions log;
+  ExplainOptions explain;
+  RecordOptions record;
+  std::string record_duration;
+  ReplayOptions replay;
+  std::string check_file;
+  std::string describe_what;
+  bool json = false;
+  bool markdown = false;
+};
+
+void add_log_options(CLI::App& app, LogOptions& log) {
+  app.add_option("--log.level", log.level, "debug, info, warn or error")
+      ->check(CLI::IsMember({"debug", "info", "warn", "error"}))
+      ->capture_default_str();
+  app.add_option("--log.format", log.format, "logfmt or json, on stderr")
+      ->check(CLI::IsMember({"logfmt", "json"}))
+      ->capture_default_str();
+}
+
+void add_run_options(CLI::App& app, Parsed& parsed) {
+  app.add_option("--config.file", parsed.run.config_file,
+                 "YAML file; every setting has a default and the whole file is optional");
+  app.add_flag("--config.tolerate-invalid", parsed.run.tolerate_invalid_config,
+               "start with the defaults when the file is invalid, and say so in a metric");
+  app.add_option("--web.listen-address", parsed.run.listen,
+                 "HOST:PORT, :PORT or [ADDRESS]:PORT; may be given several times")
+      ->take_all()
+      ->capture_default_str();
+  app.add_option("--web.config.file", parsed.run.web_config_file,
+                 "TLS, client certificates and basic auth, in the exporter-toolkit's format");
+  app.add_option("--web.telemetry-path", parsed.run.telemetry_path, "path of the metrics")
+      ->capture_default_str();
+  add_log_options(app, parsed.log);
+}
+
+DescribeFormat format_of(const Parsed& parsed) {
+  if (parsed.json) return DescribeFormat::kJson;
+  return parsed.markdown ? DescribeFormat::kMarkdown : DescribeFormat::kText;
+}
+
+int describe_command(const Parsed& parsed) {
+  std::string text;
+  if (parsed.describe_what == "metrics") {
+    text = describe_metrics(format_of(parsed));
+  } else if (parsed.describe_what == "config") {
+    text = describe_config(format_of(parsed));
+  } else {
+    auto rules = describe_rules(format_of(parsed));
+    if (!rules) {
+      std::fprintf(stderr, "keelwatch: %s\n", rules.error().message().c_str());
+      return 1;
+    }
+    text = std::move(*rules);
+  }
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  return 0;
+}
+
+int check_command(const Parsed& parsed) {
+  const config::CheckResult result = config::check_file(parsed.check_file, parsed.json);
+  std::fwrite(result.text.data(), 1, result.text.size(), stdout);
+  return result.exit_code;
+}
+
+int dispatch(const CLI::App& app, Parsed& parsed) {
+  Logger log(*parse_log_level(parsed.log.level), *parse_log_format(parsed.log.format));
+  if (app.got_subcommand("check")) return check_command(parsed);
+  if (app.got_subcommand("describe")) return describe_command(parsed);
+  if (app.got_subcommand("explain")) {
+    parsed.explain.json = parsed.json;
+    return explain_command(parsed.explain);
+  }
+  if (app.got_subcommand("record")) {
+    if (!parsed.record_duration.empty()) {
+      parsed.record.duration = *parse_duration(parsed.record_duration);
+    }
+    return record_command(parsed.record, log);
+  }
+  if (app.got_subcommand("replay")) return replay_command(parsed.replay);
+  return Daemon(parsed.run, log).run();
+}
+
+void add_subcommands(CLI::App& app, Parsed& parsed) {
+  add_run_options(*app.add_subcommand("run", "watch and serve (the default)"), parsed);
+
+  CLI::App* check = app.add_subcommand("check", "check files before they are used");
+  check->require_subcommand(1);
+  CLI::App* check_config = check->add_subcommand("config", "check a configuration file");
+  check_config->add_option("FILE", parsed.check_file)->required();
+  check_config->add_flag("--json", parsed.json, "problems as a JSON list");
+
+  CLI::App* describe = app.add_subcommand("describe", "print what keelwatch exports, alerts on or "
+                                                      "can be told");
+  describe->add_option("WHAT", parsed.describe_what, "metrics, rules or config")
+      ->required()
+      ->check(CLI::IsMember({"metrics", "rules", "config"}));
+  describe->add_flag("--json", parsed.json);
+  describe->add_flag("--markdown", parsed.markdown)->excludes("--json");
+
+  CLI::App* explain = app.add_subcommand(
+      "explain", "print the facts, ages and sources behind a sample, or why there is none");
+  explain->add_option("SERIES", parsed.explain.series, "name, or name{label=\"value\"}")->required();
+  explain->add_option("--server", parsed.explain.server, "address of a running keelwatch")
+      ->capture_default_str();
+  explain->add_flag("--json", parsed.json);
+
+  const CLI::Validator duration(
+      [](const std::string& text) {
+        const auto parsed_duration = parse_duration(text);
+        return parsed_duration ? std::string() : parsed_duration.error().message();
+      },
+      "DURATION");
+  CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
+  record->add_option("--config.file", parsed.record.config_file);
+  record->add_option("--out", parsed.record.out, "file; stdout if not given");
+  record->add_option("--duration", parsed.record_duration, "stop after this time (30s, 5m)")
+      ->check(duration);
+  add_log_options(*record, parsed.log);
+
+  CLI::App* replay = app.add_subcommand("replay", "print the timeline that a tape gives");
+  replay->add_option("TAPE", parsed.replay.tape)->required();
+  replay->add_option("--config.file", parsed.replay.config_file);
+}
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  CLI::App app(kAbout, "keelwatch");
+  app.footer(kFooter);
+  app.set_version_flag("--version", std::string("keelwatch ") + std::string(kVersion) +
+                                        " (revision " + std::string(kRevision) + ")");
+  Parsed parsed;
+  add_run_options(app, parsed);
+  add_subcommands(app, parsed);
+  app.require_subcommand(0, 1);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& e) {
+    return app.exit(e) == 0 ? 0 : 2;
+  }
+  return dispatch(app, parsed);
+}
+
+}  // namespace keelwatch::app

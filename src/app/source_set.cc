@@ -1,0 +1,81 @@
+#include "app/source_set.h"
+
+#include <utility>
+
+#include "base/file.h"
+#include "config/limits.h"
+#include "discovery/discover.h"
+
+namespace keelwatch::app {
+namespace {
+
+Result<std::string> read_credential(const std::string& path) {
+  return read_file(path, limits::kSecretFileBytes);
+}
+
+}  // namespace
+
+SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
+                     std::shared_ptr<const config::Config> config, Sinks sinks)
+    : control_(control),
+      clock_(clock),
+      log_(log),
+      config_(std::move(config)),
+      sinks_(std::move(sinks)) {
+  start_postgres();
+  start_kubernetes();
+}
+
+SourceSet::~SourceSet() = default;
+
+void SourceSet::start_kubernetes() {
+  kubernetes_.reset();
+  const auto publish = [this](std::shared_ptr<const model::KubernetesSlice> slice) {
+    newest_kubernetes_.publish(slice);
+    sinks_.kubernetes(std::move(slice));
+    control_.post([this] { rediscover(); });
+  };
+  kubernetes_.emplace(
+      "kubernetes", clock_, log_,
+      [settings = config_->kubernetes, publish](sources::SourceContext context) {
+        return std::make_unique<sources::KubernetesSource>(context, settings, publish);
+      });
+}
+
+void SourceSet::start_postgres() {
+  postgres_.reset();
+  targets_ = {};
+  postgres_.emplace(
+      "postgres", clock_, log_,
+      [settings = config_->postgres, publish = sinks_.postgres](sources::SourceContext context) {
+        return std::make_unique<sources::PostgresSource>(context, settings, publish);
+      });
+  rediscover();
+}
+
+void SourceSet::rediscover() {
+  const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
+  discovery::Targets targets = 
+      discovery::discover(*config_, slice.get(), read_credential, targets_);
+  if (targets == targets_) return;
+  targets_ = std::move(targets);
+  postgres_->configure(
+      [targets = targets_](sources::PostgresSource& source) { source.set_targets(targets); });
+}
+
+void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
+  const std::shared_ptr<const config::Config> old = std::exchange(config_, std::move(config));
+  if (old->kubernetes != config_->kubernetes) start_kubernetes();
+  // A changed list of clusters or login is a matter of targets; only the pace restarts the source.
+  config::Postgres pace = old->postgres;
+  pace.clusters = config_->postgres.clusters;
+  pace.login = config_->postgres.login;
+  pace.port = config_->postgres.port;
+  if (pace != config_->postgres) {
+    start_postgres();
+  } else {
+    rediscover();
+  }
+}
+
+}  // namespace keelwatch::app

@@ -1,0 +1,31 @@
+#include "app/step.h"
+
+#include <utility>
+
+#include "collectors/collector.h"
+
+namespace keelwatch::app {
+
+std::shared_ptr<const Moment> step(State& state, model::World world, const config::Config& config) {
+  auto moment = std::make_shared<Moment>();
+  moment->sequence = ++state.sequence;
+  moment->slot = config.step_interval;
+  moment->assessment = analysis::assess(world, config, state.analysis);
+  moment->world = std::move(world);
+
+  metrics::Writer writer(state.series, collectors::all_families());
+  const collectors::Input input{moment->world, moment->assessment, config};
+  for (const collectors::Collector& collector : collectors::all()) {
+    collector.collect(input, writer);
+  }
+  moment->samples = std::move(writer).finish();
+  state.series.end_step();
+  return moment;
+}
+
+model::Freshness freshness_of(const config::Config& config) {
+  return {.kubernetes = 3 * config.kubernetes.health_interval,
+          .postgres = 3 * config.postgres.interval + config.postgres.query_timeout};
+}
+
+}  // namespace keelwatch::app

@@ -1,0 +1,84 @@
+#include "app/step_thread.h"
+
+#include <pthread.h>
+
+#include <exception>
+#include <utility>
+
+namespace keelwatch::app {
+
+StepThread::StepThread(const Clock& clock, Logger& log,
+                       std::shared_ptr<const config::Config> config, OnMoment on_moment)
+    : clock_(clock),
+      log_(log),
+      on_moment_(std::move(on_moment)),
+      config_(std::move(config)),
+      thread_([this](const std::stop_token& stop) { run(stop); }) {}
+
+StepThread::~StepThread() {
+  thread_.request_stop();
+  thread_.join();
+}
+
+void StepThread::set_config(std::shared_ptr<const config::Config> config) {
+  MutexLock lock(mutex_);
+  config_ = std::move(config);
+  dirty_ = true;
+  changed_.notify_one();
+}
+
+void StepThread::publish(std::shared_ptr<const model::KubernetesSlice> slice) {
+  MutexLock lock(mutex_);
+  slices_.kubernetes = std::move(slice);
+  dirty_ = true;
+  changed_.notify_one();
+}
+
+void StepThread::publish(std::shared_ptr<const model::PostgresSlice> slice) {
+  MutexLock lock(mutex_);
+  slices_.postgres = std::move(slice);
+  dirty_ = true;
+  changed_.notify_one();
+}
+
+void StepThread::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "step");
+  while (!stop.stop_requested()) {
+    const SteadyTime started = clock_.steady();
+    step_once();
+    Duration interval;
+    {
+      MutexLock lock(mutex_);
+      interval = config_->step_interval;
+    }
+    // First the gap that nothing shortens but stop, then whatever comes first: slot or change.
+    std::unique_lock<Mutex> lock(mutex_);
+    changed_.wait_until(lock, stop, started + kMinimumGap, [] { return false; });
+    changed_.wait_until(lock, stop, started + interval, [this]() REQUIRES(mutex_) { return dirty_; });
+  }
+  step_once();
+}
+
+void StepThread::step_once() {
+  model::Slices slices;
+  std::shared_ptr<const config::Config> config;
+  {
+    MutexLock lock(mutex_);
+    dirty_ = false;
+    slices = slices_;
+    config = config_;
+  }
+  const SteadyTime started = clock_.steady();
+  std::shared_ptr<const Moment> moment;
+  try {
+    model::World world = model::assemble(slices, freshness_of(*config), clock_.wall());
+    moment = step(state_, std::move(world), *config);
+  } catch (const std::exception& e) {
+    // Nothing is published: after three slots the last Moment counts as stale, and an alert says so.
+    log_.error("app", "a step failed", {{"err", e.what()}});
+    return;
+  }
+  on_moment_(std::move(moment), clock_.steady() - started);
+}
+
+}  // namespace keelwatch::app

@@ -1,0 +1,52 @@
+// The thread that steps: at every slot of step_interval, and soon after a slice changed, but never
+// more often than every kMinimumGap. It never does I/O and never waits for a source.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "app/step.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mutex.h"
+#include "base/published.h"
+#include "config/config.h"
+
+namespace keelwatch::app {
+
+class StepThread {
+ public:
+  static constexpr Duration kMinimumGap = std::chrono::milliseconds(250);
+
+  // Called on the step thread with each new Moment and how long its step took.
+  using OnMoment = std::function<void(std::shared_ptr<const Moment>, Duration)>;
+
+  StepThread(const Clock& clock, Logger& log, std::shared_ptr<const config::Config> config,
+             OnMoment on_moment);
+  ~StepThread();  // after one last step
+
+  // Any thread.
+  void set_config(std::shared_ptr<const config::Config> config) EXCLUDES(mutex_);
+  void publish(std::shared_ptr<const model::KubernetesSlice> slice) EXCLUDES(mutex_);
+  void publish(std::shared_ptr<const model::PostgresSlice> slice) EXCLUDES(mutex_);
+
+ private:
+  void run(const std::stop_token& stop);
+  void step_once();
+
+  const Clock& clock_;
+  Logger& log_;
+  OnMoment on_moment_;
+  State state_;  // of the thread
+
+  Mutex mutex_;
+  ConditionVariable changed_;
+  bool dirty_ GUARDED_BY(mutex_) = false;
+  model::Slices slices_ GUARDED_BY(mutex_);
+  std::shared_ptr<const config::Config> config_ GUARDED_BY(mutex_);
+
+  std::jthread thread_;  // last: starts when all else is there
+};
+
+}  // namespace keelwatch::app

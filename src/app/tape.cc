@@ -1,0 +1,157 @@
+#include "app/tape.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "base/json.h"
+#include "base/time_text.h"
+#include "model/codec.h"
+
+namespace keelwatch::app {
+namespace {
+
+template <typename Slice>
+std::string line(WallTime at, std::string_view name, const Slice& slice) {
+  JsonWriter out;
+  out.begin_object();
+  out.member("at", format_rfc3339(at, 9));
+  out.key(name);
+  model::encode(out, slice);
+  out.end_object();
+  return out.take() + '\n';
+}
+
+Result<TapeEntry> read_entry(JsonValue value) {
+  auto at = parse_rfc3339(value["at"].string().value_or(""));
+  if (!at) return at.error().context("at");
+  TapeEntry entry{*at, nullptr, nullptr};
+  if (value["kubernetes"].present()) {
+    auto slice = model::decode_kubernetes_slice(value["kubernetes"]);
+    if (!slice) return slice.error().context("kubernetes");
+    entry.kubernetes = std::make_shared<const model::KubernetesSlice>(std::move(*slice));
+  } else if (value["postgres"].present()) {
+    auto slice = model::decode_postgres_slice(value["postgres"]);
+    if (!slice) return slice.error().context("postgres");
+    entry.postgres = std::make_shared<const model::PostgresSlice>(std::move(*slice));
+  } else {
+    return Error(ErrorCode::kMalformed, "neither a kubernetes nor a postgres slice");
+  }
+  return entry;
+}
+
+// How a family takes part in a timeline.
+enum class Compare { kNot, kSign, kValue };
+
+Compare comparison(const metrics::Family& family) {
+  const std::string_view name = family.name();
+  for (const std::string_view suffix :
+       {"_total", "_timestamp_seconds", "_position_bytes", "_skew_seconds", "_duration_seconds"}) {
+    if (name.ends_with(suffix)) return Compare::kNot;
+  }
+  if (name.starts_with("keelwatch_threshold_")) return Compare::kNot;
+  return name.ends_with("_bytes") || name.ends_with("_seconds") ? Compare::kSign : Compare::kValue;
+}
+
+bool is_state_set(const metrics::Family& family) {
+  if (family.labels().empty()) return false;
+  const std::string_view last = family.labels().back();
+  return last == "state" || last == "phase";
+}
+
+// What a Moment shows, as text by series; of a state set its current state.
+std::map<std::string, std::string> shown(const Moment& moment) {
+  std::map<std::string, std::string> result;
+  for (const metrics::Point& point : moment.samples.points) {
+    const metrics::Family& family = *point.series->family;
+    const Compare compare = comparison(family);
+    if (compare == Compare::kNot || (is_state_set(family) && point.value == 0)) continue;
+    const Labels labels = point.series->labels();
+    if (is_state_set(family)) {
+      const std::string_view state = family.labels().back();
+      result[std::string(family.name()) + labels.without(state).text()] = labels.get(state);
+      continue;
+    }
+    result[std::string(family.name()) + labels.text()] =
+        compare == Compare::kValue ? fmt::format("{}", point.value)
+        : point.value > 0          ? "> 0"
+                                   : "0";
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string tape_header() { return "{\"keelwatch_tape\":1}\n"; }
+
+std::string tape_line(WallTime at, const model::KubernetesSlice& slice) {
+  return line(at, "kubernetes", slice);
+}
+std::string tape_line(WallTime at, const model::PostgresSlice& slice) {
+  return line(at, "postgres", slice);
+}
+
+Result<std::vector<TapeEntry>> read_tape(std::string_view text) {
+  std::vector<TapeEntry> tape;
+  JsonReader reader;
+  for (int number = 1; !text.empty(); ++number) {
+    const std::size_t end = std::min(text.find('\n'), text.size());
+    const std::string_view one = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const std::string where = fmt::format("tape line {}", number);
+    const JsonValue value = reader.parse(one);
+    if (auto ok = reader.finish(); !ok) return ok.error().context(where);
+    if (number == 1) {
+      if (value["keelwatch_tape"].integer() == 1) continue;
+      return Error(ErrorCode::kMalformed, where + ": not a tape of version 1");
+    }
+    auto entry = read_entry(value);
+    if (!entry) return entry.error().context(where);
+    tape.push_back(std::move(*entry));
+  }
+  std::stable_sort(tape.begin(), tape.end(),
+                   [](const TapeEntry& a, const TapeEntry& b) { return a.at < b.at; });
+  return tape;
+}
+
+void replay(const std::vector<TapeEntry>& tape, const config::Config& config, Duration tail,
+            const std::function<void(const Moment&)>& on_moment) {
+  if (tape.empty()) return;
+  State state;
+  model::Slices slices;
+  const auto step_at = [&](WallTime now) {
+    on_moment(*step(state, model::assemble(slices, freshness_of(config), now), config));
+  };
+  WallTime slot = tape.front().at + config.step_interval;
+  for (const TapeEntry& entry : tape) {
+    for (; slot < entry.at; slot += config.step_interval) step_at(slot);
+    if (entry.kubernetes) slices.kubernetes = entry.kubernetes;
+    if (entry.postgres) slices.postgres = entry.postgres;
+    step_at(entry.at);
+  }
+  for (; slot <= tape.back().at + tail; slot += config.step_interval) step_at(slot);
+}
+
+std::string timeline(const std::vector<TapeEntry>& tape, const config::Config& config,
+                     Duration tail) {
+  std::string out;
+  std::map<std::string, std::string> before;
+  replay(tape, config, tail, [&](const Moment& moment) {
+    std::map<std::string, std::string> now = shown(moment);
+    const std::string at =
+        fmt::format("+{:.1f}s ", to_seconds(moment.world.at - tape.front().at));
+    for (const auto& [series, value] : now) {
+      const auto old = before.find(series);
+      if (old == before.end() || old->second != value) out += at + series + " " + value + "\n";
+    }
+    for (const auto& [series, value] : before) {
+      if (!now.contains(series)) out += at + series + " gone\n";
+    }
+    before = std::move(now);
+  });
+  return out;
+}
+
+}  // namespace keelwatch::app

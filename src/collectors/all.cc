@@ -1,0 +1,22 @@
+#include <array>
+
+#include "collectors/collector.h"
+
+namespace keelwatch::collectors {
+
+std::span<const Collector> all() {
+  static const std::array<Collector, 4> collectors = {source_collector(), cluster_collector(),
+                                                      replication_collector(),
+                                                      threshold_collector()};
+  return collectors;
+}
+
+std::vector<const metrics::Family*> all_families() {
+  std::vector<const metrics::Family*> families;
+  for (const Collector& collector : all()) {
+    families.insert(families.end(), collector.families.begin(), collector.families.end());
+  }
+  return families;
+}
+
+}  // namespace keelwatch::collectors

@@ -1,0 +1,17 @@
+#include "config/config.h"
+
+namespace keelwatch::config {
+
+Thresholds thresholds_for(const Config& config, std::string_view ns, std::string_view cluster) {
+  Thresholds thresholds = config.thresholds;
+  for (const bool with_namespace : {false, true}) {  // the later one wins
+    for (const ThresholdOverride& o : config.threshold_overrides) {
+      if (o.cluster != cluster || o.ns != (with_namespace ? ns : std::string_view())) continue;
+      if (o.replication_lag_bytes) thresholds.replication_lag_bytes = *o.replication_lag_bytes;
+      if (o.replication_lag) thresholds.replication_lag = *o.replication_lag;
+    }
+  }
+  return thresholds;
+}
+
+}  // namespace keelwatch::config

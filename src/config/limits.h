@@ -1,0 +1,47 @@
+// Every bound of the program in one place. A bound is there so that a broken or hostile peer, file
+// or client costs a refusal with a reason, never the memory or the time of everybody else. Each
+// line says why it is what it is; settings (config.h) are for what depends on the installation
+// instead.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace keelwatch::limits {
+
+using namespace std::chrono_literals;
+
+inline constexpr std::size_t kKiB = 1024;
+inline constexpr std::size_t kMiB = 1024 * kKiB;
+
+// Files of our user.
+inline constexpr std::size_t kConfigBytes = 1 * kMiB;    // a hundred clusters by hand take 100 KiB
+inline constexpr std::size_t kRuleFileBytes = 4 * kMiB;  // all of kube-prometheus' rules take 1 MiB
+inline constexpr std::size_t kKubeconfigBytes =
+    1 * kMiB;  // with embedded certificates of many contexts
+inline constexpr std::size_t kSecretFileBytes = 64 * kKiB;  // passwords, tokens, keys
+inline constexpr std::size_t kCaFileBytes = 4 * kMiB;       // a system bundle takes 220 KiB
+inline constexpr auto kFilePollInterval =
+    5s;  // kubelet itself takes up to a minute to swap a mount
+
+// Kubernetes API.
+inline constexpr std::size_t kListPageObjects = 500;  // kubectl's and client-go's page
+inline constexpr std::size_t kListPageBytes =
+    64 * kMiB;  // 500 objects below etcd's 1.5 MiB rarely pass it
+inline constexpr std::size_t kWatchEventBytes =
+    4 * kMiB;  // etcd refuses objects over 1.5 MiB; JSON grows
+inline constexpr std::size_t kObjectsPerKind = 200'000;  // twenty times the largest cluster we test
+
+// Postgres.
+inline constexpr std::size_t kPostgresRows = 10'000;  // of one answer: slots, standbys, sessions
+inline constexpr std::size_t kPostgresConnections = 200;  // held at once, of all clusters
+
+// HTTP server.
+inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers
+inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;  // browsers send up to 8 KiB
+inline constexpr std::size_t kHttpBodyBytes = 1 * kMiB;     // a PromQL query by POST
+inline constexpr auto kHttpReadDeadline = 10s;              // of one request's head and body
+inline constexpr auto kHttpWriteDeadline = 10s;  // Prometheus' own default timeout for a scrape
+inline constexpr std::size_t kMetricsBodiesAlive = 2;  // the current page, and one still being sent
+
+}  // namespace keelwatch::limits

@@ -1,0 +1,157 @@
+#include "discovery/discover.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace keelwatch::discovery {
+namespace {
+
+using model::InstanceId;
+
+constexpr std::string_view kClusterLabel = "cnpg.io/cluster";
+constexpr std::string_view kInstanceNameLabel = "cnpg.io/instanceName";
+constexpr std::string_view kPodRoleLabel = "cnpg.io/podRole";
+
+std::string label(const model::ObjectMeta& meta, std::string_view name) {
+  const auto found = meta.labels.find(std::string(name));
+  return found == meta.labels.end() ? std::string() : found->second;
+}
+
+// An instance pod carries podRole=instance, or, before CNPG 1.21, only its instance's name; pods of
+// poolers and of initdb and join jobs carry the cluster label, too.
+bool is_instance(const model::Pod& pod) {
+  if (label(pod.meta, kClusterLabel).empty()) return false;
+  const std::string role = label(pod.meta, kPodRoleLabel);
+  return role.empty() ? !label(pod.meta, kInstanceNameLabel).empty() : role == "instance";
+}
+
+bool ends_in_job_phase(const model::Pod& pod) {
+  return pod.phase == "Succeeded" || pod.phase == "Failed";
+}
+
+std::string first_line(std::string text) {
+  text.resize(std::min(text.find('\n'), text.size()));
+  if (text.ends_with('\r')) text.pop_back();
+  return text;
+}
+
+// Fills in how to log in, or says why that is not set up.
+void apply_login(InstanceTarget& target, PgTarget connection, const config::PostgresLogin& login,
+                 const ReadFile& read_file) {
+  connection.user = login.user;
+  connection.dbname = login.dbname;
+  connection.passfile = login.passfile;
+  connection.sslmode = login.sslmode;
+  connection.sslrootcert = login.sslrootcert;
+  connection.sslcert = login.sslcert;
+  connection.sslkey = login.sslkey;
+  if (!login.password_file.empty()) {
+    Result<std::string> password = read_file(login.password_file);
+    if (!password) {
+      target.not_set_up_reason =
+          "password_file " + login.password_file + ": " + password.error().message();
+      return;
+    }
+    connection.password = Secret(first_line(std::move(*password)));
+  }
+  if (login.password_file.empty() && login.passfile.empty() && login.sslcert.empty()) {
+    target.not_set_up_reason = "no credential: set postgres.password_file, passfile or sslcert for "
+                               "a role with pg_monitor";
+    return;
+  }
+  target.connection = std::move(connection);
+}
+
+const config::PostgresLogin& login_for(const config::Config& config, const InstanceId& id) {
+  for (const config::PostgresCluster& c : config.postgres.clusters) {
+    if (c.ns == id.ns && c.name == id.cluster) return c.login;
+  }
+  return config.postgres.login;
+}
+
+InstanceTarget discovered_instance(const config::Config& config, const model::Pod& pod,
+                                   const ReadFile& read_file) {
+  const std::string cluster = label(pod.meta, kClusterLabel);
+  InstanceTarget target{.id = {pod.meta.ns, cluster, pod.meta.name},
+                        .connection = std::nullopt,
+                        .not_set_up_reason = {},
+                        .cannot_connect_reason = {},
+                        .terminating = pod.meta.deletion_timestamp.has_value()};
+  if (pod.pod_ip.empty()) target.cannot_connect_reason = "the Pod has no address yet";
+  // CNPG's server certificate names the services, not the pods: verify as <cluster>-rw while
+  // connecting to the pod's own address.
+  PgTarget connection;
+  connection.host = cluster + "-rw";
+  connection.hostaddr = pod.pod_ip;
+  connection.port = config.postgres.port;
+  connection.statement_timeout = config.postgres.query_timeout;
+  apply_login(target, std::move(connection), login_for(config, target.id), read_file);
+  return target;
+}
+
+void add_configured(const config::Config& config, const ReadFile& read_file,
+                    std::map<InstanceId, InstanceTarget>& targets) {
+  for (const config::PostgresCluster& cluster : config.postgres.clusters) {
+    for (const config::PostgresInstance& instance : cluster.instances) {
+      InstanceTarget target{.id = {cluster.ns, cluster.name, instance.name},
+                            .connection = std::nullopt,
+                            .not_set_up_reason = {},
+                            .cannot_connect_reason = {},
+                            .terminating = false};
+      PgTarget connection;
+      connection.host = instance.host;
+      connection.hostaddr = instance.hostaddr;
+      connection.port = instance.port;
+      connection.statement_timeout = config.postgres.query_timeout;
+      apply_login(target, std::move(connection), cluster.login, read_file);
+      targets.insert_or_assign(target.id, std::move(target));
+    }
+  }
+}
+
+bool is_configured(const config::Config& config, const InstanceId& id) {
+  return std::any_of(config.postgres.clusters.begin(), config.postgres.clusters.end(),
+                     [&](const config::PostgresCluster& c) {
+                       return c.ns == id.ns && c.name == id.cluster && !c.instances.empty();
+                     });
+}
+
+}  // namespace
+
+Targets discover(const config::Config& config, const model::KubernetesSlice* kubernetes,
+                 const ReadFile& read_file, const Targets& previous) {
+  std::map<InstanceId, InstanceTarget> targets;
+  const model::ObjectList<model::Pod>* pods =
+      kubernetes == nullptr ? nullptr : kubernetes->pods.if_known();
+  if (pods != nullptr) {
+    for (const auto& pod : *pods) {
+      if (!is_instance(*pod) || ends_in_job_phase(*pod)) continue;
+      InstanceTarget target = discovered_instance(config, *pod, read_file);
+      targets.insert_or_assign(target.id, std::move(target));
+    }
+  } else if (kubernetes == nullptr || kubernetes->pods.why().absence == Absence::kUnknown) {
+    for (const InstanceTarget& target : previous.instances) {
+      if (!is_configured(config, target.id)) targets.insert_or_assign(target.id, target);
+    }
+  }
+  add_configured(config, read_file, targets);
+
+  // A credential that was there and vanished is a fault, not an instance that nobody set up.
+  for (const InstanceTarget& before : previous.instances) {
+    const auto found = targets.find(before.id);
+    const bool had_credential = before.connection || !before.cannot_connect_reason.empty();
+    if (found == targets.end() || found->second.connection || !had_credential) continue;
+    if (found->second.cannot_connect_reason.empty()) {
+      found->second.cannot_connect_reason =
+          "the credential vanished: " + std::exchange(found->second.not_set_up_reason, {});
+    }
+  }
+
+  Targets result;
+  result.instances.reserve(targets.size());
+  for (auto& [id, target] : targets) result.instances.push_back(std::move(target));
+  return result;
+}
+
+}  // namespace keelwatch::discovery

@@ -1,0 +1,56 @@
+// What this program counts about itself. Facts about the watched systems never come here: they go
+// through the Writer, which knows "unknown"; a registry remembers its last value for ever.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "metrics/exposition.h"
+#include "metrics/family.h"
+
+namespace keelwatch::metrics {
+
+struct BuildInfo {
+  std::string version;   // "0.1.0"
+  std::string revision;  // of the source
+};
+
+// Counters, gauges and histograms on prometheus-cpp's registry, printed by our own writer (the
+// library's serializer leaves help unescaped and rounds to 16 digits). Safe to call from any
+// thread.
+class SelfMetrics {
+ public:
+  // `clock` outlives this.
+  SelfMetrics(const BuildInfo& build, const Clock& clock);
+  ~SelfMetrics();
+  SelfMetrics(const SelfMetrics&) = delete;
+  SelfMetrics& operator=(const SelfMetrics&) = delete;
+
+  // A configuration was read, at the start or later; a bad one leaves the time of the last good
+  // one.
+  void config_loaded(bool good);
+  // A step ended; one that took longer than `slot` is an overrun.
+  void step_done(Duration took, Duration slot);
+  // What /metrics serves was observed at `at`; its age is computed when a page is rendered.
+  void snapshot_published(SteadyTime at);
+  // `handler` is a route's pattern ("/metrics", "/api/v1/query"), never a request's path.
+  void http_request(std::string_view handler, int code);
+  void page_rendered(Duration took);
+  void log_line(LogLevel level);
+
+  // Every family that append() can print, ours and process_*.
+  [[nodiscard]] static std::span<const Family* const> families();
+
+  // Appends HELP, TYPE and samples, families by name; like append_samples without an end.
+  void append(std::string& out, Format format) const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace keelwatch::metrics

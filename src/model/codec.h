@@ -1,0 +1,25 @@
+// Model facts as JSON and back, for tapes, `explain --json` and tests. Every struct is written by its
+// fields() list; times are RFC 3339 with nanoseconds, durations Prometheus text, LSNs in
+// PostgreSQL's notation, and an Observed is {"at": …, "value": …} or {"absent": …, "code": …,
+// "message": …, "source": …}. The model holds no secrets, so neither do these texts.
+#pragma once
+
+#include "base/json.h"
+#include "base/result.h"
+#include "model/kubernetes.h"
+#include "model/postgres.h"
+
+namespace keelwatch::model {
+
+void encode(JsonWriter& out, const KubernetesSlice& slice);
+void encode(JsonWriter& out, const PostgresSlice& slice);
+void encode(JsonWriter& out, const Cluster& cluster);
+void encode(JsonWriter& out, const Pod& pod);
+void encode(JsonWriter& out, const Instance& instance);
+void encode(JsonWriter& out, const SourceReport& report);
+
+// Errors: kMalformed, naming the member.
+[[nodiscard]] Result<KubernetesSlice> decode_kubernetes_slice(JsonValue value);
+[[nodiscard]] Result<PostgresSlice> decode_postgres_slice(JsonValue value);
+
+}  // namespace keelwatch::model

@@ -1,0 +1,50 @@
+// From Kubernetes objects as JSON to the facts of model/kubernetes.h: one decoder per kind, one
+// file per API group. A decoder reads what it needs and skips the rest (managedFields, most of
+// spec).
+//
+// Leniency: a missing field or null is absent, never an error, because operators old and new omit
+// fields. A field of a wrong type is a complaint of the reader; the decoder's caller takes it and
+// must not use the object then (see TypedStore, which decides what stands in its place).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/json.h"
+#include "model/kubernetes.h"
+
+namespace keelwatch::sources {
+
+// What every object has; enough to find it again when the rest cannot be decoded.
+struct ObjectIdentity {
+  std::string ns;  // empty for cluster-scoped objects
+  std::string name;
+  std::string resource_version;
+};
+// kMalformed: metadata.name or metadata.resourceVersion is missing, or one is not a string.
+[[nodiscard]] Result<ObjectIdentity> decode_identity(JsonReader& reader, JsonValue object);
+
+[[nodiscard]] model::ObjectMeta decode_meta(JsonReader& reader, JsonValue metadata);
+
+// postgresql.cnpg.io/v1 (decode_cnpg.cc)
+[[nodiscard]] model::Cluster decode_cluster(JsonReader& reader, JsonValue object);
+
+// core/v1 (decode_core.cc)
+[[nodiscard]] model::Pod decode_pod(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::Service decode_service(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::PersistentVolumeClaim decode_claim(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::PersistentVolume decode_volume(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::Node decode_node(JsonReader& reader, JsonValue object);
+
+// Shared by the decoders.
+[[nodiscard]] std::string text_or_empty(JsonValue value);
+// RFC 3339; absent or "" is nullopt, another text a complaint.
+[[nodiscard]] std::optional<WallTime> time_of(JsonReader& reader, JsonValue value);
+// A resource quantity (apimachinery pkg/api/resource/quantity.go: "10Gi", "1.5T", "100m", "1e3"),
+// rounded up to a whole number; absent is nullopt, another text a complaint.
+[[nodiscard]] std::optional<std::int64_t> quantity_of(JsonReader& reader, JsonValue value);
+[[nodiscard]] std::optional<std::int64_t> parse_quantity(std::string_view text);
+
+}  // namespace keelwatch::sources

@@ -1,0 +1,238 @@
+#include "sources/kubernetes/kubernetes_source.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "sources/kubernetes/object_store.h"
+
+namespace keelwatch::sources {
+namespace {
+
+using model::KubernetesSlice;
+
+constexpr Duration kPublishInterval = std::chrono::milliseconds(50);
+constexpr Duration kSetUpRecheck = std::chrono::seconds(10);
+constexpr const char* kSource = "kubernetes";
+
+KubernetesSlice absent_everywhere(const Why& why) {
+  return {Observed<model::ObjectList<model::Cluster>>::absent(why),
+          Observed<model::ObjectList<model::Pod>>::absent(why),
+          Observed<model::ObjectList<model::Service>>::absent(why),
+          Observed<model::ObjectList<model::PersistentVolumeClaim>>::absent(why),
+          Observed<model::ObjectList<model::PersistentVolume>>::absent(why),
+          Observed<model::ObjectList<model::Node>>::absent(why),
+          {}};
+}
+
+Why not_yet() {
+  return {Absence::kUnknown, Error(ErrorCode::kUnavailable, "not listed yet"), kSource};
+}
+
+bool is_refusal(const Error& error) {
+  return error.code() == ErrorCode::kForbidden || error.code() == ErrorCode::kUnauthorized;
+}
+
+// Why a kind cannot be known by this reflector; nullopt if it can.
+std::optional<Why> why_absent(const Reflector::Status& status) {
+  if (status.error && status.error->code() == ErrorCode::kNotInstalled) {
+    return Why{Absence::kNotInstalled, *status.error, kSource};
+  }
+  if (status.error && (!status.listed || is_refusal(*status.error))) {
+    return Why{Absence::kUnknown, *status.error, kSource};
+  }
+  if (!status.listed) return not_yet();
+  return std::nullopt;
+}
+
+}  // namespace
+
+// One kind: a reflector and a store per namespace, or one of each.
+class KubernetesSource::WatchedKind {
+ public:
+  virtual ~WatchedKind() = default;
+  virtual void spawn(TaskScope& scope) = 0;
+  virtual void write(KubernetesSlice& slice) const = 0;
+  [[nodiscard]] virtual const KindInfo& kind() const = 0;
+};
+
+template <typename T>
+class KubernetesSource::WatchedKindOf final : public WatchedKind {
+ public:
+  using List = model::ObjectList<T>;
+  using Place = Observed<List> KubernetesSlice::*;
+
+  WatchedKindOf(KubernetesSource& source, const KindInfo& kind,
+                typename TypedStore<T>::Decode decode, Place place)
+      : api_(source.api_), kind_(kind), place_(place) {
+    std::set<std::string> namespaces(source.settings_.namespaces.begin(),
+                                     source.settings_.namespaces.end());
+    if (!kind.namespaced || namespaces.empty()) namespaces = {""};
+    for (const std::string& ns : namespaces) {  // in order, so that the union is sorted
+      auto store = std::make_unique<TypedStore<T>>(decode);
+      auto reflector =
+          std::make_unique<Reflector>(source.context_, api_, source.reader_, kind, ns,
+                                      source.timing_, *store, [&source] { source.changed(); });
+      parts_.push_back({std::move(store), std::move(reflector)});
+    }
+  }
+
+  void spawn(TaskScope& scope) override {
+    for (const Part& part : parts_) scope.spawn(part.reflector->run());
+  }
+
+  void write(KubernetesSlice& slice) const override {
+    slice.*place_ = answer();
+    slice.reports.push_back(report(slice.*place_));
+  }
+
+  [[nodiscard]] const KindInfo& kind() const override { return kind_; }
+
+ private:
+  struct Part {
+    std::unique_ptr<TypedStore<T>> store;
+    std::unique_ptr<Reflector> reflector;
+  };
+
+  [[nodiscard]] Observed<List> answer() const {
+    List all;
+    WallTime at = WallTime::max();
+    for (const Part& part : parts_) {
+      const Reflector::Status& status = part.reflector->status();
+      if (const auto why = why_absent(status)) return Observed<List>::absent(*why);
+      at = std::min(at, part.reflector->observed_at());
+      const List& objects = part.store->objects();
+      all.insert(all.end(), objects.begin(), objects.end());
+    }
+    return Observed<List>::known(std::move(all), at);
+  }
+
+  [[nodiscard]] model::SourceReport report(const Observed<List>& answer) const {
+    model::SourceReport report;
+    report.source = kSource;
+    report.target = std::string(kind_.kind);
+    report.clock_skew_seconds = api_.clock_skew_seconds();
+    report.not_installed = !answer.is_known() && answer.why().absence == Absence::kNotInstalled;
+    for (const Part& part : parts_) {
+      const Reflector::Status& status = part.reflector->status();
+      report.last_duration = std::max(report.last_duration, status.last_duration);
+      report.requests += status.requests;
+      for (const auto& [code, n] : status.errors) report.errors[code] += n;
+      if (const std::uint64_t n = part.store->malformed()) {
+        report.errors[std::string(to_string(ErrorCode::kMalformed))] += n;
+      }
+      if (!report.last_error.empty()) continue;
+      if (status.error)
+        report.last_error = status.error->message();
+      else
+        report.last_error = part.store->problem();
+    }
+    if (report.not_installed) report.last_error.clear();
+    report.up = answer.is_known() && report.last_error.empty();
+    if (answer.is_known()) report.last_success = answer.observed_at();
+    return report;
+  }
+
+  ApiServer& api_;
+  const KindInfo& kind_;
+  Place place_;
+  std::vector<Part> parts_;
+};
+
+KubernetesSource::KubernetesSource(SourceContext context, config::Kubernetes settings,
+                                   Publish<KubernetesSlice> publish, ReflectorTiming timing,
+                                   ProcessEnvironment environment)
+    : context_(context),
+      settings_(std::move(settings)),
+      publish_(std::move(publish)),
+      timing_(timing),
+      credentials_(context, settings_, std::move(environment)),
+      api_(context, credentials_),
+      publish_timer_(context.loop, [this] { publish_now(); }) {
+  timing_.request_timeout = settings_.request_timeout;
+  timing_.watch_silence = settings_.watch_silence;
+  add_kinds();
+}
+
+KubernetesSource::~KubernetesSource() = default;
+
+template <typename T>
+void KubernetesSource::add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
+                                Observed<model::ObjectList<T>> KubernetesSlice::* place) {
+  kinds_.push_back(std::make_unique<WatchedKindOf<T>>(*this, kind, decode, place));
+}
+
+void KubernetesSource::add_kinds() {
+  add_kind(kClusterKind, decode_cluster, &KubernetesSlice::clusters);
+  add_kind(kPodKind, decode_pod, &KubernetesSlice::pods);
+  add_kind(kServiceKind, decode_service, &KubernetesSlice::services);
+  add_kind(kClaimKind, decode_claim, &KubernetesSlice::claims);
+  add_kind(kVolumeKind, decode_volume, &KubernetesSlice::volumes);
+  add_kind(kNodeKind, decode_node, &KubernetesSlice::nodes);
+}
+
+Task<> KubernetesSource::run() {
+  co_await wait_until_set_up();
+  TaskScope scope;
+  for (const auto& kind : kinds_) kind->spawn(scope);
+  for (;;) {
+    const SteadyTime next = context_.loop.after(settings_.health_interval);
+    co_await api_.check_health(settings_.health_timeout);
+    changed();
+    scope.rethrow_failure();
+    co_await context_.loop.sleep_until(next);
+  }
+}
+
+Task<> KubernetesSource::wait_until_set_up() {
+  if (settings_.enabled == config::Switch::kOff) {
+    publish_absent(
+        {Absence::kNotSetUp, Error(ErrorCode::kNotFound, "kubernetes.enabled is off"), kSource},
+        true);
+    for (;;) co_await context_.loop.sleep_for(std::chrono::hours(1));
+  }
+  bool told = false;
+  while (!credentials_.set_up()) {
+    const bool wanted = settings_.enabled == config::Switch::kOn;
+    const std::string text = Credentials::how_to_set_up();
+    if (!std::exchange(told, true)) {
+      if (wanted) context_.log.error(kSource, "no way to the API server", {{"remedy", text}});
+      publish_absent(
+          wanted ? Why{Absence::kUnknown,
+                       Error(ErrorCode::kInvalid, "kubernetes.enabled is on, but " + text), kSource}
+                 : Why{Absence::kNotSetUp, Error(ErrorCode::kNotFound, text), kSource},
+          !wanted);
+    }
+    co_await context_.loop.sleep_for(kSetUpRecheck);
+  }
+}
+
+void KubernetesSource::publish_absent(const Why& why, bool not_set_up) {
+  auto slice = std::make_shared<KubernetesSlice>(absent_everywhere(why));
+  for (const auto& kind : kinds_) {
+    model::SourceReport report;
+    report.source = kSource;
+    report.target = std::string(kind->kind().kind);
+    report.not_set_up = not_set_up;
+    if (!not_set_up) report.last_error = why.error.message();
+    slice->reports.push_back(std::move(report));
+  }
+  publish_(std::move(slice));
+}
+
+void KubernetesSource::changed() {
+  if (publish_timer_.armed()) return;
+  publish_timer_.arm(std::max(context_.loop.now(), last_publish_ + kPublishInterval));
+}
+
+void KubernetesSource::publish_now() {
+  last_publish_ = context_.loop.now();
+  auto slice = std::make_shared<KubernetesSlice>(absent_everywhere(not_yet()));
+  for (const auto& kind : kinds_) kind->write(*slice);
+  slice->reports.push_back(api_.report());
+  publish_(std::move(slice));
+}
+
+}  // namespace keelwatch::sources

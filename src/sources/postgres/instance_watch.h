@@ -1,0 +1,85 @@
+// One instance: a held connection, a round of statements every interval, and what came of it.
+// Between rounds the connection is watched, so that a killed server is noticed at once; facts then
+// turn unknown with the reason, never the last values.
+//
+// The held connection must not prolong an outage: one idle session blocks a smart shutdown. It ends
+// when the target is `terminating`, or when a trial connect (every probe_interval) is answered
+// "shutting down"; further trials follow with the backoff, and the first that is accepted is held.
+//
+// Threads: the loop's. Destroying the watch, or giving it another target, ends its connections.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+
+#include "base/pg_client.h"
+#include "base/task.h"
+#include "config/config.h"
+#include "discovery/targets.h"
+#include "model/postgres.h"
+#include "sources/source.h"
+
+namespace keelwatch::sources {
+
+// Whether a change may wait to be published together with others.
+enum class Urgency { kMayWait, kNow };
+
+// What a failure to connect, or the end of a connection, says about the instance. 57P03 covers
+// starting up and shutting down, which only a text in the server's language tells apart. English is
+// recognised; otherwise it is a shutdown if the server `was_up` just before: a session of ours
+// still lives, or it was shutting down already (a start comes after the port was closed).
+[[nodiscard]] model::Reachability reachability_of(const PgFailure& failure, bool was_up);
+
+class InstanceWatch {
+ public:
+  // `changed` is called after each change of instance() or report(), from within the watch's tasks.
+  InstanceWatch(const SourceContext& context, const config::Postgres& settings,
+                discovery::InstanceTarget target, std::function<void(Urgency)> changed);
+  InstanceWatch(const InstanceWatch&) = delete;
+  InstanceWatch& operator=(const InstanceWatch&) = delete;
+
+  void start();
+  // Starts over with another connection if the target differs; counters stay.
+  void set_target(discovery::InstanceTarget target);
+  // Rethrows what ended the watch, if anything did.
+  void rethrow_failure() { scope_.rethrow_failure(); }
+
+  [[nodiscard]] std::shared_ptr<const model::Instance> instance() const;
+  [[nodiscard]] const model::SourceReport& report() const { return report_; }
+
+ private:
+  Task<> run();
+  Task<> watch();
+  Task<bool> hold(PgConnection& conn);  // true if it was of use: at least one round succeeded
+  Task<bool> round(PgConnection& conn);
+  Task<> probe_for_shutdown(PgConnection& conn);
+
+  void describe_target();
+  void take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked, Duration took);
+  void lost(const PgFailure& failure);
+  void set_unknown(const Error& error);
+  void failed(const Error& error);
+  void set_reachability(model::Reachability reachability, std::string detail);
+  void tell(Urgency urgency);
+  [[nodiscard]] Duration next_backoff();
+  template <typename T>
+  Observed<T> observe(const Result<T>& answer, WallTime asked);
+
+  SourceContext context_;
+  const config::Postgres& settings_;
+  discovery::InstanceTarget target_;
+  std::function<void(Urgency)> changed_;
+  std::string source_;  // as Observed names it: "postgres default/pg-1"
+  model::Instance instance_;
+  model::SourceReport report_;
+  mutable std::shared_ptr<const model::Instance> shared_;  // copy of instance_, until it changes
+  std::optional<PgFailure> let_go_;  // why probe_for_shutdown() closed the held connection
+  Duration backoff_{};
+  std::minstd_rand random_;
+  TaskScope scope_;  // last: its tasks use all of the above
+};
+
+}  // namespace keelwatch::sources

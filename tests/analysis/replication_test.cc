@@ -1,0 +1,283 @@
+#include "analysis/replication.h"
+
+#include <catch2/catch.hpp>
+#include <functional>
+
+#include "analysis/assessment.h"
+#include "tests/support/world_builder.h"
+
+using namespace std::chrono_literals;
+using namespace keelwatch::testing;
+
+namespace keelwatch::analysis {
+namespace {
+
+using model::Instance;
+using model::Reachability;
+
+constexpr std::uint64_t kHead = 1000 * kMiB;
+
+Replication assess_one(std::vector<Instance> instances, Memory* memory = nullptr,
+                       WallTime now = kNow) {
+  Memory fresh;
+  return assess(world(std::move(instances), now), {}, memory ? *memory : fresh).replication.at(0);
+}
+
+const Standby& find(const Replication& replication, const std::string& pod) {
+  for (const Standby& standby : replication.standbys) {
+    if (standby.id.pod == pod) return standby;
+  }
+  throw std::out_of_range(pod);
+}
+
+// A primary pg-1 at kHead that streams to pg-2, and pg-2 as the test wants it.
+Instance primary(std::vector<model::Sender> senders) {
+  return answering("pg-1", primary_facts(kHead), std::move(senders));
+}
+
+template <typename T>
+T known(const Observed<T>& observed) {
+  REQUIRE(observed.is_known());
+  return observed.known_value();
+}
+
+struct StateCase {
+  const char* name;
+  std::vector<Instance> instances;
+  const char* state;  // nullptr: unknown
+};
+
+Instance standby_with(const std::function<void(model::ServerFacts&)>& change,
+                      std::vector<model::WalReceiver> receivers = {receiver()}) {
+  model::ServerFacts facts = standby_facts(kHead);
+  change(facts);
+  return answering("pg-2", facts, {}, std::move(receivers));
+}
+
+}  // namespace
+
+TEST_CASE("each fault of a standby has its own state", "[analysis]") {
+  const auto unchanged = [](model::ServerFacts&) {};
+  const auto row = [](const char* state) {
+    return std::vector<model::Sender>{sender_row("pg-2", kHead, state)};
+  };
+  const std::vector<StateCase> cases = {
+      {"healthy", {primary(row("streaming")), standby_with(unchanged)}, "streaming"},
+      {"sender still reads old WAL",
+       {primary(row("catchup")), standby_with(unchanged)},
+       "catching_up"},
+      {"no receiver, no row, all that was received is replayed",
+       {primary({}), standby_with(unchanged, {})},
+       "cut_off"},
+      {"receiver waits for a connection",
+       {primary({}), standby_with(unchanged, {receiver("waiting")})},
+       "cut_off"},
+      {"half-open: the receiver believes in it, the primary has no row",
+       {primary({}), standby_with(unchanged)},
+       "cut_off"},
+      {"named otherwise: an unnamed row may be this one",
+       {primary({sender_row("walreceiver", kHead)}), standby_with(unchanged)},
+       "streaming"},
+      {"cascaded from another standby",
+       {primary({sender_row("pg-3", kHead)}), standby_with(unchanged),
+        answering("pg-3", standby_facts(kHead), {sender_row("pg-2", kHead)}, {receiver()})},
+       "streaming"},
+      {"replay paused",
+       {primary(row("streaming")),
+        standby_with([](model::ServerFacts& s) { s.replay_paused = true; })},
+       "paused"},
+      {"cut off outweighs paused",
+       {primary({}), standby_with([](model::ServerFacts& s) { s.replay_paused = true; }, {})},
+       "cut_off"},
+      {"delayed on purpose",
+       {primary(row("streaming")),
+        standby_with([](model::ServerFacts& s) { s.recovery_min_apply_delay = 1h; })},
+       "delayed"},
+      {"other timeline, nobody streams to it",
+       {answering("pg-1",
+                  [] {
+                    model::ServerFacts s = primary_facts(kHead);
+                    s.timeline = 2;
+                    return s;
+                  }()),
+        standby_with(unchanged, {})},
+       "diverged_timeline"},
+      {"right after a failover the old timeline's name is no divergence while it streams",
+       {answering("pg-1",
+                  [] {
+                    model::ServerFacts s = primary_facts(kHead);
+                    s.timeline = 2;
+                    return s;
+                  }(),
+                  row("streaming")),
+        standby_with(unchanged)},
+       "streaming"},
+      {"other system identifier",
+       {primary(row("streaming")),
+        standby_with([](model::ServerFacts& s) { s.system_identifier = "1"; })},
+       "diverged_timeline"},
+      {"a second writable instance behind the first",
+       {primary({}), standby_with([](model::ServerFacts& s) {
+          s.in_recovery = false;
+          s.current = model::Lsn{kHead - kMiB};
+          s.received.reset();
+          s.replayed.reset();
+        })},
+       "diverged_timeline"},
+      {"refused", {primary({}), silent("pg-2", Reachability::kRefused)}, "unreachable"},
+      {"silent", {primary(row("streaming")), silent("pg-2", Reachability::kSilent)}, "unreachable"},
+      {"starting up", {primary({}), silent("pg-2", Reachability::kStartingUp)}, "starting"},
+      {"shutting down", {primary({}), silent("pg-2", Reachability::kShuttingDown)}, "starting"},
+      {"first attempt not ended", {primary({}), silent("pg-2", Reachability::kConnecting)}, nullptr},
+      {"connected, but its answer was refused",
+       {primary({}), silent("pg-2", Reachability::kConnected)},
+       nullptr},
+      {"no primary to compare with, receiver gone",
+       {silent("pg-1", Reachability::kRefused), standby_with(unchanged, {})},
+       "cut_off"},
+  };
+  for (const StateCase& c : cases) {
+    INFO(c.name);
+    const Replication replication = assess_one(c.instances);
+    const Standby& standby = find(replication, "pg-2");
+    INFO(standby.reason);
+    if (c.state == nullptr) {
+      CHECK_FALSE(standby.state.is_known());
+    } else {
+      CHECK(known(standby.state) == c.state);
+      CHECK_FALSE(standby.reason.empty());
+    }
+  }
+}
+
+TEST_CASE("a cut-off standby's lag is the distance to the primary, not what it has left to replay",
+          "[analysis]") {
+  const Replication replication =
+      assess_one({primary({}), answering("pg-2", standby_facts(kHead - 700 * kMiB))});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK(known(standby.replay_lag_bytes) == 700.0 * kMiB);
+  CHECK(known(standby.replay_lag) == 90s);
+  CHECK(known(standby.streaming) == false);
+  CHECK_FALSE(standby.sent_lag_bytes.is_known());
+  CHECK(known(replication.standbys_streaming) == 0);
+  CHECK(known(replication.standbys_expected) == 2);
+  CHECK(known(replication.loss_if_primary_dies_bytes) == 700.0 * kMiB);
+}
+
+TEST_CASE("seconds are zero only with nothing left to replay", "[analysis]") {
+  struct Case {
+    const char* name;
+    std::uint64_t behind;
+    std::optional<Duration> measured;
+    std::optional<WallTime> last_commit;
+    std::optional<Duration> expected;
+  };
+  const Case cases[] = {
+      {"idle: nothing behind, old commit", 0, std::nullopt, kNow - 18h, 0s},
+      {"behind, measured by the sender", kMiB, 3s, kNow - 18h, 3s},
+      {"behind, not measured", kMiB, std::nullopt, kNow - 7s, 7s},
+      {"behind, and no commit replayed yet", kMiB, std::nullopt, std::nullopt, std::nullopt},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    model::Sender row = sender_row("pg-2", kHead - c.behind);
+    row.replay_lag = c.measured;
+    model::ServerFacts facts = standby_facts(kHead - c.behind);
+    facts.last_replayed_commit = c.last_commit;
+    const Replication replication =
+        assess_one({primary({row}), answering("pg-2", facts, {}, {receiver()})});
+    const Standby& standby = find(replication, "pg-2");
+    CHECK(standby.replay_lag.is_known() == c.expected.has_value());
+    if (c.expected) CHECK(known(standby.replay_lag) == *c.expected);
+  }
+}
+
+TEST_CASE("a standby that has passed the primary's sampled position is not behind", "[analysis]") {
+  const Replication replication = assess_one(
+      {primary({sender_row("pg-2", kHead)}), answering("pg-2", standby_facts(kHead + 8), {},
+                                                       {receiver()})});
+  CHECK(known(find(replication, "pg-2").replay_lag_bytes) == 0);
+}
+
+TEST_CASE("without a primary no lag has a value", "[analysis]") {
+  const Replication replication = assess_one({silent("pg-1", Reachability::kSilent),
+                                              answering("pg-2", standby_facts(kHead))});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK_FALSE(standby.replay_lag_bytes.is_known());
+  CHECK_FALSE(standby.replay_lag.is_known());
+  CHECK_FALSE(replication.loss_if_primary_dies_bytes.is_known());
+}
+
+TEST_CASE("a primary that cannot be asked does not become a standby", "[analysis]") {
+  Memory memory;
+  const auto healthy = std::vector<Instance>{primary({sender_row("pg-2", kHead)}),
+                                             answering("pg-2", standby_facts(kHead), {}, {receiver()})};
+  CHECK(assess_one(healthy, &memory).standbys.size() == 1);
+  const auto stopped = std::vector<Instance>{silent("pg-1", Reachability::kRefused),
+                                             answering("pg-2", standby_facts(kHead))};
+  const Replication replication = assess_one(stopped, &memory);
+  REQUIRE(replication.standbys.size() == 1);
+  CHECK(known(replication.standbys_streaming) == 0);
+  // Back as a standby it is one, whatever it was.
+  const auto returned = std::vector<Instance>{answering("pg-1", standby_facts(kHead)),
+                                              answering("pg-2", primary_facts(kHead))};
+  CHECK(known(find(assess_one(returned, &memory), "pg-1").state) == "cut_off");
+}
+
+TEST_CASE("replay that advances without a receiver is archive recovery, until it stands still",
+          "[analysis]") {
+  Memory memory;
+  const auto at = [&](std::uint64_t position, WallTime now) {
+    Instance standby = answering("pg-2", standby_facts(position));
+    standby.server = Observed<model::ServerFacts>::known(standby_facts(position), now);
+    standby.wal_receiver = Observed<std::vector<model::WalReceiver>>::known({}, now);
+    Instance first = primary({});
+    first.server = Observed<model::ServerFacts>::known(primary_facts(kHead), now);
+    first.senders = Observed<std::vector<model::Sender>>::known({}, now);
+    return known(find(assess_one({first, standby}, &memory, now), "pg-2").state);
+  };
+  CHECK(at(kMiB, kNow) == "cut_off");
+  CHECK(at(2 * kMiB, kNow + 5s) == "archive_recovery");
+  CHECK(at(2 * kMiB, kNow + 30s) == "archive_recovery");
+  CHECK(at(2 * kMiB, kNow + 36s) == "cut_off");
+}
+
+TEST_CASE("the number of writable primaries is known only when it can be", "[analysis]") {
+  struct Case {
+    const char* name;
+    std::vector<Instance> instances;
+    std::optional<std::int64_t> expected;
+  };
+  const Case cases[] = {
+      {"one", {primary({}), answering("pg-2", standby_facts(kHead))}, 1},
+      {"two", {primary({}), answering("pg-2", primary_facts(kHead))}, 2},
+      {"two standbys", {answering("pg-1", standby_facts(1)), answering("pg-2", standby_facts(1))}, 0},
+      {"the primary's connections are refused",
+       {silent("pg-1", Reachability::kRefused), answering("pg-2", standby_facts(1))},
+       0},
+      {"the primary is silent",
+       {silent("pg-1", Reachability::kSilent), answering("pg-2", standby_facts(1))},
+       std::nullopt},
+      {"the password is wrong",
+       {silent("pg-1", Reachability::kAuthFailed), answering("pg-2", standby_facts(1))},
+       std::nullopt},
+      {"nobody to ask", {}, std::nullopt},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    Memory memory;
+    const Assessment assessment = assess(world(c.instances), {}, memory);
+    const auto& count = assessment.clusters.at(0).writable_primaries;
+    CHECK(count.is_known() == c.expected.has_value());
+    if (c.expected) CHECK(known(count) == *c.expected);
+  }
+}
+
+TEST_CASE("a standby of which it is unknown whether it streams leaves the count unknown",
+          "[analysis]") {
+  const Replication replication =
+      assess_one({silent("pg-1", Reachability::kSilent), silent("pg-2", Reachability::kSilent)});
+  CHECK_FALSE(replication.standbys_streaming.is_known());
+}
+
+}  // namespace keelwatch::analysis

@@ -1,0 +1,383 @@
+#include "config/load.h"
+
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "base/json.h"
+#include "config/describe.h"
+
+using namespace std::chrono_literals;
+
+namespace keelwatch::config {
+namespace {
+
+Loaded load_text(std::string text) { return load(SourceFile("keelwatch.yaml", std::move(text))); }
+
+Config loaded(std::string text) {
+  const Loaded result = load_text(std::move(text));
+  INFO(result.problems.text());
+  REQUIRE(result.config);
+  return *result.config;
+}
+
+std::string problems_of(std::string text) {
+  const Loaded result = load_text(std::move(text));
+  CHECK(result.config.has_value() != result.problems.has_errors());
+  return result.problems.text();
+}
+
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/keelwatch-config-XXXXXX";
+    REQUIRE(mkdtemp(name) != nullptr);
+    path_ = name;
+  }
+  ~Folder() { std::filesystem::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+
+  [[nodiscard]] std::string write(const std::string& name, const std::string& text) const {
+    std::ofstream(path_ / name) << text;
+    return path_ / name;
+  }
+  [[nodiscard]] std::string at(const std::string& name) const { return path_ / name; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace
+
+TEST_CASE("an empty configuration is the defaults", "[config]") {
+  for (const char* text : {"", "# nothing\n", "kubernetes:\npostgres:\n", "{}"}) {
+    INFO(text);
+    CHECK(loaded(text) == Config());
+  }
+}
+
+TEST_CASE("every setting is read into its field", "[config]") {
+  const Config config = loaded(R"(
+step_interval: 2s
+kubernetes:
+  enabled: on
+  kubeconfig: /dev/null/kubeconfig
+  context: lab
+  namespaces: [db, db2]
+  request_timeout: 11s
+  health_interval: 6s
+  health_timeout: 3s
+  watch_silence: 2m
+postgres:
+  interval: 3s
+  connect_timeout: 1500ms
+  query_timeout: 4s
+  probe_interval: 7s
+  port: 6543
+  user: watcher
+  password_file: /dev/null/password
+  dbname: app
+  sslmode: verify-ca
+  sslrootcert: /dev/null/ca
+  sslcert: /dev/null/cert
+  sslkey: /dev/null/key
+  clusters:
+    - namespace: db
+      name: main
+      instances_desired: 3
+      instances:
+        - {name: main-1, host: main-1.db, hostaddr: 127.0.0.1, port: 5433}
+        - {name: main-2, host: /run/postgresql}
+      passfile: /dev/null/pgpass
+      user: other
+    - name: discovered
+thresholds:
+  replication_lag_bytes: 1GiB
+  replication_lag: 90s
+threshold_overrides:
+  - {namespace: db, cluster: main, replication_lag_bytes: 5MB}
+alerts:
+  runbook_base_url: https://example.org/runbooks/
+)");
+  Config expected;
+  expected.step_interval = 2s;
+  expected.kubernetes = {Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, 11s, 6s, 3s,
+                         2min};
+  const PostgresLogin login = {
+      "watcher",        "/dev/null/password", "", "app", "verify-ca", "/dev/null/ca",
+      "/dev/null/cert", "/dev/null/key"};
+  PostgresLogin other = login;
+  other.user = "other";
+  other.password_file = "";  // displaced by the cluster's passfile
+  other.passfile = "/dev/null/pgpass";
+  expected.postgres = {3s, 1500ms, 4s, 7s, 6543, login, {}};
+  expected.postgres.clusters = {
+      {"db",
+       "main",
+       3,
+       {{"main-1", "main-1.db", "127.0.0.1", 5433}, {"main-2", "/run/postgresql", "", 5432}},
+       other},
+      {"", "discovered", std::nullopt, {}, login}};
+  expected.thresholds = {1024.0 * 1024 * 1024, 90s};
+  expected.threshold_overrides = {{"db", "main", 5e6, std::nullopt}};
+  expected.alerts = {"https://example.org/runbooks/"};
+  CHECK(config == expected);
+
+  CHECK(files_of(config) == std::vector<std::string>{"/dev/null/ca", "/dev/null/cert",
+                                                     "/dev/null/key", "/dev/null/kubeconfig",
+                                                     "/dev/null/password", "/dev/null/pgpass"});
+
+  SECTION("and printing it gives a file that reads back as it was") {
+    CHECK(loaded(to_yaml(config)) == config);
+  }
+}
+
+TEST_CASE("all mistakes of a file are reported at once", "[config]") {
+  CHECK(problems_of(R"(step_intervall: 5s
+kubernetes:
+  enabled: maybe
+  namespaces: {db: true}
+  health_interval: 1ms
+postgres:
+  interval: 5
+  port: 70000
+  user: ""
+  sslmode: verifyfull
+  clusters:
+    - name: a
+      instances:
+        - name: a-1
+        - {name: a-1, host: "db:5432"}
+        - {name: a-2, host: /run, hostaddr: 127.0.0.1}
+        - {name: a-3, host: x, hostaddr: y}
+    - name: a
+    - namespace: b
+    - text
+threshold_overrides:
+  cluster: a
+thresholds:
+  replicaton_lag: 5s
+  replication_lag_bytes: 0
+alerts: [runbook_base_url]
+)") == R"(keelwatch.yaml:1:1: unknown key "step_intervall"
+step_intervall: 5s
+^^^^^^^^^^^^^^ did you mean "step_interval"?
+keelwatch.yaml:3:12: kubernetes.enabled: "maybe" is not known here
+  enabled: maybe
+           ^^^^^ one of auto, on, off
+keelwatch.yaml:4:15: kubernetes.namespaces: must be a list of texts, not a mapping
+  namespaces: {db: true}
+              ^
+keelwatch.yaml:5:20: kubernetes.health_interval: 1ms is out of range
+  health_interval: 1ms
+                   ^^^ from 50ms to 1h
+keelwatch.yaml:7:13: postgres.interval: "5" is not a duration
+  interval: 5
+            ^ write it like 30s, 5m or 1h30m
+keelwatch.yaml:8:9: postgres.port: 70000 is out of range
+  port: 70000
+        ^^^^^ from 1 to 65535
+keelwatch.yaml:9:9: postgres.user: must not be empty
+  user: ""
+        ^^
+keelwatch.yaml:10:12: postgres.sslmode: "verifyfull" is not known here
+  sslmode: verifyfull
+           ^^^^^^^^^^ did you mean "verify-full"?
+keelwatch.yaml:14:11: postgres.clusters[0].instances[0]: required key "host" is missing
+        - name: a-1
+          ^
+keelwatch.yaml:15:11: postgres.clusters[0].instances[1]: is the same as the one in line 14
+        - {name: a-1, host: "db:5432"}
+          ^
+keelwatch.yaml:15:29: postgres.clusters[0].instances[1].host: "db:5432" is not a host name or address
+        - {name: a-1, host: "db:5432"}
+                            ^^^^^^^^^ a port goes to the key port
+keelwatch.yaml:16:45: postgres.clusters[0].instances[2].hostaddr: contradicts host, which is a socket folder
+        - {name: a-2, host: /run, hostaddr: 127.0.0.1}
+                                            ^^^^^^^^^ give one of the two
+keelwatch.yaml:17:42: postgres.clusters[0].instances[3].hostaddr: "y" is not an IP address
+        - {name: a-3, host: x, hostaddr: y}
+                                         ^ a name belongs into host
+keelwatch.yaml:18:7: postgres.clusters[1]: is the same as the one in line 12
+    - name: a
+      ^
+keelwatch.yaml:19:7: postgres.clusters[2]: required key "name" is missing
+    - namespace: b
+      ^
+keelwatch.yaml:20:7: postgres.clusters[3]: must be a mapping of keys to values, not a single value
+    - text
+      ^^^^
+keelwatch.yaml:22:3: threshold_overrides: must be a list, not a mapping
+  cluster: a
+  ^ start each item with "- "
+keelwatch.yaml:24:3: thresholds: unknown key "replicaton_lag"
+  replicaton_lag: 5s
+  ^^^^^^^^^^^^^^ did you mean "replication_lag"?
+keelwatch.yaml:25:26: thresholds.replication_lag_bytes: must be more than zero
+  replication_lag_bytes: 0
+                         ^
+keelwatch.yaml:26:9: alerts: must be a mapping of keys to values, not a list
+alerts: [runbook_base_url]
+        ^
+)");
+}
+
+TEST_CASE("contradictory settings are told apart from harmless ones", "[config]") {
+  struct Case {
+    const char* name;
+    const char* text;
+    const char* problems;
+  };
+  const Case cases[] = {
+      {"two ways to a password", "postgres:\n  password_file: /dev/null\n  passfile: /dev/null\n",
+       R"(keelwatch.yaml:2:18: warning: postgres.password_file: "/dev/null" cannot be read as a file
+  password_file: /dev/null
+                 ^^^^^^^^^
+keelwatch.yaml:3:13: warning: postgres.passfile: "/dev/null" cannot be read as a file
+  passfile: /dev/null
+            ^^^^^^^^^
+keelwatch.yaml:3:13: postgres.passfile: contradicts password_file
+  passfile: /dev/null
+            ^^^^^^^^^ give one of the two
+)"},
+      {"a certificate without its key", "postgres:\n  sslcert: /proc/version\n",
+       R"(keelwatch.yaml:2:12: postgres.sslcert: needs sslkey as well
+  sslcert: /proc/version
+           ^^^^^^^^^^^^^
+)"},
+      {"TLS files without TLS", "postgres:\n  sslmode: disable\n  sslrootcert: /proc/version\n",
+       R"(keelwatch.yaml:3:16: warning: postgres.sslrootcert: has no effect while sslmode is disable
+  sslrootcert: /proc/version
+               ^^^^^^^^^^^^^
+)"},
+      {"Kubernetes settings without Kubernetes", "kubernetes:\n  enabled: off\n  context: lab\n",
+       R"(keelwatch.yaml:3:12: warning: kubernetes.context: has no effect while enabled is off
+  context: lab
+           ^^^
+)"},
+      {"a cluster that nobody can discover",
+       "kubernetes: {enabled: false}\npostgres:\n  clusters:\n    - name: a\n",
+       R"(keelwatch.yaml:4:7: postgres.clusters[0]: has no instances, and none can be discovered while kubernetes.enabled is off
+    - name: a
+      ^ list its instances
+)"},
+      {"statements that outlive their answers", "postgres:\n  interval: 500ms\n",
+       R"(keelwatch.yaml:2:13: warning: postgres.interval: answers are unknown after 1s500ms, before a statement is given up after 2s
+  interval: 500ms
+            ^^^^^
+)"},
+      {"an override of nothing", "threshold_overrides:\n  - cluster: a\n",
+       R"(keelwatch.yaml:2:14: warning: threshold_overrides[0].cluster: overrides nothing
+  - cluster: a
+             ^ set replication_lag_bytes or replication_lag
+)"},
+      {"a link that is none", "alerts: {runbook_base_url: example.org}\n",
+       R"(keelwatch.yaml:1:28: alerts.runbook_base_url: "example.org" is not a web address
+alerts: {runbook_base_url: example.org}
+                           ^^^^^^^^^^^ start it with https:// or http://
+)"},
+      {"a line break in a name", "postgres:\n  user: \"a\\nb\"\n",
+       R"(keelwatch.yaml:2:9: postgres.user: must not contain control characters or line breaks
+  user: "a\nb"
+        ^^^^^^
+)"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    CHECK(problems_of(c.text) == c.problems);
+  }
+}
+
+TEST_CASE("a password in the configuration is refused and not shown", "[config]") {
+  const char* const texts[] = {
+      "postgres:\n  password: hunter2\n",
+      "postgres:\n  password:\n    hunter2\n",
+      "postgres:\n  password: |\n    hunter2\n    hunter2\n  bogus: 1\n",
+      "postgres: {password: hunter2, prot: 1}\n",
+      "postgres:\n  clusters:\n    - name: a\n      password: hunter2\n",
+      "postgres: {clusters: [{name: a, instances: [{name: b, host: 'db://:hunter2@h'}]}]}\n",
+  };
+  for (const char* text : texts) {
+    INFO(text);
+    const Loaded result = load_text(text);
+    CHECK_FALSE(result.config);
+    CHECK_THAT(result.problems.text(), !Catch::Contains("hunter2"));
+  }
+  CHECK(problems_of(texts[0]) ==
+        "keelwatch.yaml:2:13: postgres.password: passwords are not written here; "
+        "put it into a file and name that as password_file\n");
+}
+
+TEST_CASE("file names are completed from the configuration's folder", "[config]") {
+  const Folder folder;
+  (void)folder.write("password", "x");
+  const std::string path = folder.write(
+      "keelwatch.yaml", "postgres:\n  password_file: password\n  sslrootcert: ../ca\n");
+  const Loaded result = load_file(path);
+  REQUIRE(result.config);
+  CHECK(result.config->postgres.login.password_file == folder.at("password"));
+  CHECK(result.config->postgres.login.sslrootcert == "/tmp/ca");
+  REQUIRE(result.problems.all().size() == 1);
+  CHECK(result.problems.all()[0].severity == Severity::kWarning);
+  CHECK(result.problems.all()[0].problem == "\"/tmp/ca\" does not exist");
+  CHECK(result.problems.all()[0].remedy == "it is read as soon as it is there");
+}
+
+TEST_CASE("checking a file prints a verdict and sets the exit code", "[config]") {
+  const Folder folder;
+  SECTION("a good one") {
+    const std::string path = folder.write("a.yaml", "step_interval: 5s\n");
+    const CheckResult result = check_file(path, false);
+    CHECK(result.text == path + ": ok\n");
+    CHECK(result.exit_code == 0);
+    CHECK(check_file(path, true).text == "[]\n");
+  }
+  SECTION("one with a warning") {
+    const std::string path = folder.write("a.yaml", "threshold_overrides: [{cluster: a}]\n");
+    const CheckResult result = check_file(path, false);
+    CHECK_THAT(result.text, Catch::EndsWith(path + ": ok, 1 warning\n"));
+    CHECK(result.exit_code == 0);
+  }
+  SECTION("one with errors") {
+    const std::string path = folder.write("a.yaml", "step_interval: 5\nprostgres: {}\n");
+    const CheckResult result = check_file(path, false);
+    CHECK_THAT(result.text, Catch::EndsWith(path + ": 2 errors\n"));
+    CHECK(result.exit_code == 1);
+    const CheckResult json = check_file(path, true);
+    CHECK(json.exit_code == 1);
+    CHECK(json.text ==
+          R"([{"file":")" + path +
+              R"(","line":1,"column":16,"severity":"error","subject":"step_interval",)"
+              R"("problem":"\"5\" is not a duration","remedy":"write it like 30s, 5m or 1h30m"},)"
+              R"({"file":")" +
+              path +
+              R"(","line":2,"column":1,"severity":"error","subject":"",)"
+              R"("problem":"unknown key \"prostgres\"","remedy":"did you mean \"postgres\"?"}])"
+              "\n");
+  }
+  SECTION("one that is not there, or not a file") {
+    const CheckResult absent = check_file(folder.at("none.yaml"), false);
+    CHECK(absent.text == folder.at("none.yaml") + ": cannot be read: No such file or directory\n" +
+                             folder.at("none.yaml") + ": 1 error\n");
+    CHECK(absent.exit_code == 1);
+    CHECK_THAT(check_file("/tmp", false).text,
+               Catch::StartsWith("/tmp: cannot be read: not a regular file\n"));
+  }
+}
+
+TEST_CASE("the thresholds of a cluster come from the closest override", "[config]") {
+  Config config;
+  config.thresholds = {100, 60s};
+  config.threshold_overrides = {
+      {"db", "a", 1, std::nullopt}, {"", "a", 2, 2s}, {"", "b", std::nullopt, 3s}};
+  CHECK(thresholds_for(config, "db", "a") == Thresholds{1, 2s});
+  CHECK(thresholds_for(config, "other", "a") == Thresholds{2, 2s});
+  CHECK(thresholds_for(config, "db", "b") == Thresholds{100, 3s});
+  CHECK(thresholds_for(config, "db", "c") == Thresholds{100, 60s});
+}
+
+}  // namespace keelwatch::config

@@ -1,0 +1,293 @@
+// What the Kubernetes source promises, on every API server that there is to try it on.
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <set>
+
+#include "tests/contract/kube_api.h"
+#include "tests/contract/kubernetes_reader.h"
+
+using namespace std::chrono_literals;
+
+namespace keelwatch::testing {
+namespace {
+
+namespace fs = std::filesystem;
+using model::KubernetesSlice;
+
+bool long_mode() { return std::getenv("KEELWATCH_LONG") != nullptr; }
+
+// A folder of its own that goes with the object.
+class Folder {
+ public:
+  Folder() {
+    std::string pattern = (fs::temp_directory_path() / "keelwatch-kube-XXXXXX").string();
+    if (!mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp");
+    path_ = pattern;
+  }
+  ~Folder() { fs::remove_all(path_); }
+  Folder(const Folder&) = delete;
+  Folder& operator=(const Folder&) = delete;
+  [[nodiscard]] std::string path(const std::string& name = "") const { return path_ / name; }
+  void write(const std::string& name, std::string_view text) const {
+    // By renaming, as the kubelet does: a reader sees the old file or the new one.
+    std::ofstream(path(name + ".new"), std::ios::binary) << text;
+    fs::rename(path(name + ".new"), path(name));
+  }
+
+ private:
+  fs::path path_;
+};
+
+// One server and the files of a Pod's service account for it.
+struct Server {
+  explicit Server(const std::string& name) : api(start_kube_server(name)) {
+    folder.write("token", api->token());
+    folder.write("ca.crt", api->ca_pem());
+  }
+  [[nodiscard]] sources::ProcessEnvironment environment() const {
+    const std::string address = api->url().substr(std::string("https://").size());
+    const std::size_t colon = address.rfind(':');
+    return process_environment({{"KUBERNETES_SERVICE_HOST", address.substr(0, colon)},
+                                {"KUBERNETES_SERVICE_PORT", address.substr(colon + 1)}},
+                               folder.path());
+  }
+  [[nodiscard]] KubernetesReader reader(std::vector<std::string> namespaces,
+                                        sources::ReflectorTiming timing = quick_timing()) const {
+    config::Kubernetes settings;
+    settings.namespaces = std::move(namespaces);
+    settings.health_interval = 200ms;
+    return {std::move(settings), environment(), timing};
+  }
+
+  Folder folder;
+  std::unique_ptr<KubeServer> api;
+};
+
+std::string pod_json(const std::string& ns, const std::string& name, const std::string& mark) {
+  return R"({"apiVersion":"v1","kind":"Pod","metadata":{"namespace":")" + ns + R"(","name":")" +
+         name + R"(","labels":{"mark":")" + mark +
+         R"("}},"spec":{"containers":[{"name":"c","image":"i"}],"nodeName":"n1"}})";
+}
+
+std::string cluster_json(const std::string& ns, const std::string& name, int instances) {
+  return R"({"apiVersion":"postgresql.cnpg.io/v1","kind":"Cluster","metadata":{"namespace":")" +
+         ns + R"(","name":")" + name + R"("},"spec":{"instances":)" + std::to_string(instances) +
+         R"(,"storage":{"size":"1Gi"}}})";
+}
+
+KubeRef pod_ref(const std::string& ns, const std::string& name) { return {"v1", "Pod", ns, name}; }
+
+// "a=1 b=2 ": the Pods and their label "mark".
+std::string pods_text(const KubernetesSlice& slice) {
+  const auto* pods = slice.pods.if_known();
+  if (!pods) return "unknown";
+  std::string out;
+  for (const auto& pod : *pods) {
+    const auto mark = pod->meta.labels.find("mark");
+    out += pod->meta.name + "=" + (mark == pod->meta.labels.end() ? "" : mark->second) + " ";
+  }
+  return out;
+}
+
+KubernetesReader::Wanted pods_are(std::string text) {
+  return [text = std::move(text)](const KubernetesSlice& s) { return pods_text(s) == text; };
+}
+
+}  // namespace
+
+TEST_CASE("objects are listed, and changes follow from the watch", "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("watching", "a", "1"));
+  server.api->put(pod_json("watching", "b", "1"));
+  KubernetesReader reader = server.reader({"watching"});
+  REQUIRE(reader.until(pods_are("a=1 b=1 ")));
+  const auto before = reader.shared_slice();
+  server.api->put(pod_json("watching", "c", "1"));
+  server.api->patch(pod_ref("watching", "b"), R"({"metadata":{"labels":{"mark":"2"}}})");
+  REQUIRE(reader.until(pods_are("a=1 b=2 c=1 ")));
+  // What did not change is the same object; the slice before did not change under its readers.
+  CHECK(reader.slice().pods.known_value()[0] == before->pods.known_value()[0]);
+  CHECK(pods_text(*before) == "a=1 b=1 ");
+  server.api->remove(pod_ref("watching", "a"));
+  REQUIRE(reader.until(pods_are("b=2 c=1 ")));
+  REQUIRE(reader.until([](const KubernetesSlice& s) { return s.nodes.is_known(); }));
+  CHECK(reader.report("Pod").up);
+  CHECK(reader.report("Pod").errors.empty());
+  CHECK(reader.report("Pod").last_success);
+  CHECK(reader.report("Pod").clock_skew_seconds.value_or(99) == Approx(0).margin(1.5));
+}
+
+TEST_CASE("a list of many pages arrives whole, in order and at once", "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  std::string expected;
+  for (int i = 100; i < 125; ++i) {
+    const std::string name = "p" + std::to_string(i);
+    server.api->put(pod_json("paging", name, "1"));
+    expected += name + "=1 ";
+  }
+  sources::ReflectorTiming timing = quick_timing();
+  timing.page_size = 3;
+  KubernetesReader reader = server.reader({"paging"}, timing);
+  REQUIRE(reader.until([](const KubernetesSlice& s) { return s.pods.is_known(); }));
+  CHECK(pods_text(reader.slice()) == expected);
+  CHECK(reader.report("Pod").requests >= 9);
+}
+
+TEST_CASE("several namespaces are one sorted list, and others stay outside",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("union-b", "x", "1"));
+  server.api->put(pod_json("union-a", "y", "2"));
+  server.api->put(pod_json("union-c", "z", "3"));
+  KubernetesReader reader = server.reader({"union-b", "union-a", "union-b"});
+  CHECK(reader.until(pods_are("y=2 x=1 ")));
+}
+
+TEST_CASE("a kind whose group is not installed appears when it is installed",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  KubernetesReader reader = server.reader({});
+  REQUIRE(reader.until([](const KubernetesSlice& s) {
+    return !s.clusters.is_known() && s.clusters.why().absence == Absence::kNotInstalled;
+  }));
+  CHECK(reader.report("Cluster").not_installed);
+  CHECK(reader.report("Cluster").errors.empty());
+  server.api->install("postgresql.cnpg.io");
+  server.api->put(cluster_json("installing", "pg", 3));
+  REQUIRE(reader.until([](const KubernetesSlice& s) {
+    const auto* clusters = s.clusters.if_known();
+    return clusters && clusters->size() == 1 && (*clusters)[0]->instances == 3;
+  }));
+  server.api->uninstall("postgresql.cnpg.io");
+  CHECK(reader.until([](const KubernetesSlice& s) {
+    return !s.clusters.is_known() && s.clusters.why().absence == Absence::kNotInstalled;
+  }));
+}
+
+TEST_CASE("a refusal makes its kind unknown at once, names the right, and heals",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("refusing", "a", "1"));
+  server.api->forbid("", "pods");
+  KubernetesReader reader = server.reader({"refusing"});
+  REQUIRE(reader.until([](const KubernetesSlice& s) {
+    return !s.pods.is_known() && s.pods.why().error.code() == ErrorCode::kForbidden &&
+           s.services.is_known();
+  }));
+  CHECK(reader.slice().pods.why().absence == Absence::kUnknown);
+  CHECK_THAT(reader.slice().pods.why().error.message(),
+             Catch::StartsWith(
+                 "the right is missing to list pods in namespace \"refusing\": pods is forbidden"));
+  CHECK_FALSE(reader.report("Pod").up);
+  CHECK(reader.report("Pod").errors.at("forbidden") >= 1);
+  server.api->allow("", "pods");
+  CHECK(reader.until(pods_are("a=1 ")));
+  CHECK(reader.report("Pod").up);
+}
+
+TEST_CASE("a rotated token is picked up without a restart", "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("rotating", "a", "1"));
+  KubernetesReader reader = server.reader({"rotating"});
+  REQUIRE(reader.until(pods_are("a=1 ")));
+  const std::string fresh = server.api->rotate_token();
+  server.api->network().cut();
+  REQUIRE(reader.until([](const KubernetesSlice& s) {
+    return !s.pods.is_known() && s.pods.why().error.code() == ErrorCode::kUnauthorized;
+  }));
+  server.folder.write("token", fresh);
+  server.api->put(pod_json("rotating", "b", "1"));
+  CHECK(reader.until(pods_are("a=1 b=1 ")));
+}
+
+TEST_CASE("after its history has expired the kind is listed again, without a slip",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("expiring", "a", "1"));
+  server.api->put(pod_json("expiring", "b", "1"));
+  KubernetesReader reader = server.reader({"expiring"});
+  REQUIRE(reader.until(pods_are("a=1 b=1 ")));
+  server.api->network().refuse(true);
+  server.api->network().cut();
+  server.api->remove(pod_ref("expiring", "a"));
+  server.api->put(pod_json("expiring", "c", "1"));
+  server.api->expire_history();
+  reader.run_for(300ms);
+  // Cut off, the last good objects stay.
+  CHECK(pods_text(reader.slice()) == "a=1 b=1 ");
+  server.api->network().refuse(false);
+  CHECK(reader.until(pods_are("b=1 c=1 "), 60s));
+}
+
+TEST_CASE("while the network hangs the age grows, and afterwards it is fresh again",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(pod_json("hanging", "a", "1"));
+  config::Kubernetes settings;
+  settings.namespaces = {"hanging"};
+  settings.health_interval = 100ms;
+  settings.health_timeout = 200ms;
+  settings.watch_silence = 1s;
+  settings.request_timeout = 500ms;
+  KubernetesReader reader(settings, server.environment(), quick_timing());
+  REQUIRE(reader.until(pods_are("a=1 ")));
+  const WallTime listed = reader.slice().pods.observed_at();
+  REQUIRE(reader.until([&](const KubernetesSlice& s) { return s.pods.observed_at() > listed; }));
+  server.api->network().freeze(true);
+  REQUIRE(reader.until(
+      [&](const KubernetesSlice&) { return !reader.report("apiserver").last_error.empty(); }));
+  const WallTime frozen = reader.slice().pods.observed_at();
+  // The silent stream is given up, and nothing takes its place.
+  REQUIRE(reader.until([&](const KubernetesSlice&) {
+    return reader.report("Pod").errors.contains("timeout") && !reader.report("Pod").up;
+  }));
+  CHECK(reader.slice().pods.is_known());
+  CHECK(reader.slice().pods.observed_at() <= frozen);
+  CHECK(reader.report("Pod").last_success == reader.slice().pods.observed_at());
+  server.api->network().freeze(false);
+  server.api->put(pod_json("hanging", "b", "1"));
+  REQUIRE(reader.until(pods_are("a=1 b=1 ")));
+  CHECK(reader.slice().pods.observed_at() > frozen);
+}
+
+TEST_CASE("the watch is killed again and again while objects change: no change is lost",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  const int kills = long_mode() ? 100 : 20;
+  std::map<std::string, std::string> truth;
+  const auto put = [&](const std::string& name, const std::string& mark) {
+    server.api->put(pod_json("killing", name, mark));
+    truth[name] = mark;
+  };
+  for (int i = 0; i < 5; ++i) put("p" + std::to_string(i), "0");
+  KubernetesReader reader = server.reader({"killing"});
+  const auto expected = [&] {
+    std::string text;
+    for (const auto& [name, mark] : truth) text += name + "=" + mark + " ";
+    return text;
+  };
+  REQUIRE(reader.until(pods_are(expected())));
+  for (int i = 1; i <= kills; ++i) {
+    INFO("kill " << i);
+    const std::string mark = std::to_string(i);
+    put("p" + std::to_string(i % 5), mark);
+    if (i % 3 == 0) server.api->network().cut();
+    put("new" + mark, mark);
+    if (i % 3 == 1) server.api->network().cut();
+    if (i > 2) {
+      server.api->remove(pod_ref("killing", "new" + std::to_string(i - 2)));
+      truth.erase("new" + std::to_string(i - 2));
+    }
+    if (i % 3 == 2) server.api->network().cut();
+    REQUIRE(reader.until(pods_are(expected())));
+  }
+  // Resuming, not listing again, brought them: a listing counts one request per page.
+  CHECK(reader.report("Pod").errors.contains("unavailable"));
+  CHECK_THAT(reader.log(), !Catch::Contains("listing again"));
+}
+
+}  // namespace keelwatch::testing

@@ -1,0 +1,68 @@
+// Whatever bytes an API server sends as an object, a page or a frame: the decoders and the splitter
+// neither crash nor read outside, and an object that was complained of has no facts.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+#include <vector>
+
+#include "sources/kubernetes/api_server.h"
+#include "sources/kubernetes/decode.h"
+#include "sources/kubernetes/exec_plugin.h"
+#include "sources/kubernetes/object_store.h"
+
+namespace keelwatch::sources {
+namespace {
+
+template <typename T>
+void decode(T (*function)(JsonReader&, JsonValue), std::string_view text) {
+  JsonReader reader;
+  TypedStore<T> store(function);
+  const JsonValue root = reader.parse(text);
+  const auto put = [&](JsonValue object) {
+    const auto id = decode_identity(reader, object);
+    if (id) store.put(reader, object, *id);
+  };
+  put(root);
+  if (root.type() == JsonType::kObject && root["items"].type() == JsonType::kArray) {
+    root["items"].for_each(put);
+  }
+  for (const auto& object : store.objects()) {
+    if (object->meta.name.empty()) std::abort();
+  }
+  if (store.malformed() == 0 && !store.problem().empty()) std::abort();
+}
+
+}  // namespace
+}  // namespace keelwatch::sources
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace keelwatch;
+  using namespace keelwatch::sources;
+  const std::vector<char> bytes(data, data + size);
+  const std::string_view text(bytes.data(), bytes.size());
+  decode(decode_cluster, text);
+  decode(decode_pod, text);
+  decode(decode_service, text);
+  decode(decode_claim, text);
+  decode(decode_volume, text);
+  decode(decode_node, text);
+  (void)refusal(static_cast<int>(size % 600), text, "list pods");
+  (void)is_api_not_found(text);
+  (void)parse_exec_credential(text, "client.authentication.k8s.io/v1");
+  (void)parse_quantity(text);
+  // The lines do not depend on how the stream is cut.
+  std::size_t whole = 0;
+  std::size_t pieces = 0;
+  LineSplitter one(64);
+  const bool one_ok =
+      one.push(text, [&](std::string_view line) { return whole += line.size() + 1, true; });
+  LineSplitter many(64);
+  bool many_ok = true;
+  for (std::size_t i = 0; i < text.size() && many_ok; ++i) {
+    many_ok = many.push(text.substr(i, 1),
+                        [&](std::string_view line) { return pieces += line.size() + 1, true; });
+  }
+  if (one_ok && many_ok && (whole != pieces || one.rest() != many.rest())) std::abort();
+  return 0;
+}

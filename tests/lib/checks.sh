@@ -1,0 +1,57 @@
+# Sourced by tests/run: the checks that are not test programs.
+# shellcheck shell=bash
+
+# shellcheck disable=SC2154 # jobs: build.sh
+check_format() {
+  command -v clang-format-19 >/dev/null || { echo "clang-format-19 is missing"; return 1; }
+  git ls-files -z '*.cc' '*.h' | xargs -0 -n 40 -P "$jobs" clang-format-19 --dry-run --Werror
+  echo "$(git ls-files '*.cc' '*.h' | wc -l) files"
+}
+
+check_scripts() {
+  local scripts
+  mapfile -t scripts < <(git ls-files | while read -r file; do
+    if [ -f "$file" ] && head -n 2 "$file" | grep -qE '^#!.*\bbash|shellcheck shell=bash'; then
+      echo "$file"
+    fi
+  done)
+  shellcheck --external-sources --source-path=SCRIPTDIR:SCRIPTDIR/.. "${scripts[@]}"
+  echo "${#scripts[@]} scripts"
+}
+
+check_rules() {
+  promtool check rules rules/*.yaml
+  promtool test rules tests/rules/*.yaml
+  check_runbooks
+  jq -e '.panels | length > 0' dashboards/*.json >/dev/null
+}
+
+# Every alert has a page under rules/runbooks and links to it, and no page is an orphan.
+check_runbooks() {
+  local alerts pages problems=0 alert
+  alerts=$(sed -nE 's/^ *-? *alert: *([A-Za-z]+).*/\1/p' rules/*.yaml | sort)
+  pages=$(find rules/runbooks -name '*.md' -printf '%f\n' | sed 's/\.md$//' | sort)
+  if ! diff <(echo "$alerts") <(echo "$pages"); then
+    echo "alerts (<) and runbook pages (>) differ"
+    problems=1
+  fi
+  for alert in $alerts; do
+    grep -qF "runbook_url: http://keelwatch:10555/runbooks/$alert" rules/*.yaml ||
+      { echo "$alert: no runbook_url to its page"; problems=1; }
+    grep -qF "alertname: $alert" tests/rules/*.yaml ||
+      { echo "$alert: no unit test under tests/rules"; problems=1; }
+  done
+  echo "$(wc -w <<<"$alerts") alerts, each with runbook and unit test"
+  return $problems
+}
+
+# `cmake --install` gives a tree that works without the checkout.
+check_install_tree() {
+  local tree
+  tree=$(mktemp -d)
+  cmake --install build/release --prefix "$tree" >/dev/null
+  "$tree/bin/keelwatch" --version
+  promtool check rules "$tree"/share/keelwatch/rules/*.yaml
+  test -s "$tree/share/keelwatch/dashboards/replication.json"
+  rm -rf "$tree"
+}

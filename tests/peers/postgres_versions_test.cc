@@ -1,0 +1,155 @@
+// The PostgreSQL source on real servers of every supported version: Debian's 15 and, from the cache
+// of tests/peers/build_postgres, 13, 14, 16, 17 and 18. Runs with KEELWATCH_PEERS=1.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <catch2/catch.hpp>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <string>
+
+#include "tests/support/postgres_harness.h"
+#include "tests/support/postgres_server.h"
+
+using namespace std::chrono_literals;
+
+namespace keelwatch::sources {
+namespace {
+
+using testing::PostgresHarness;
+using testing::PostgresServer;
+
+bool peers_wanted() {
+  const char* wanted = std::getenv("KEELWATCH_PEERS");
+  return wanted && std::string(wanted) == "1";
+}
+
+// What the command printed, its last line end cut; empty if it failed (it said why on stderr).
+std::string output_of(const std::string& command) {
+  std::FILE* pipe = popen(command.c_str(), "r");
+  if (!pipe) return "";
+  std::string text;
+  std::array<char, 4096> buffer{};
+  while (std::fgets(buffer.data(), static_cast<int>(buffer.size()), pipe)) text += buffer.data();
+  if (pclose(pipe) != 0) return "";
+  if (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
+// Root's cache is closed to the account that runs the server: a copy of hard links is open to it.
+class ReadableCopy {
+ public:
+  explicit ReadableCopy(const std::string& bin) : bin_(bin) {
+    if (geteuid() != 0) return;
+    std::string path = "/tmp/keelwatch-peers-XXXXXX";
+    REQUIRE(mkdtemp(path.data()));
+    directory_ = path;
+    REQUIRE(chmod(path.c_str(), 0755) == 0);
+    const std::string from = std::filesystem::path(bin).parent_path();
+    const std::string copy = "{ cp -al '" + from + "' '" + path + "' 2>/dev/null || cp -a '" + from +
+                             "' '" + path + "'; } && chmod -R a+rX '" + path + "'";
+    REQUIRE(std::system(copy.c_str()) == 0);
+    bin_ = path + "/" + std::filesystem::path(from).filename().string() + "/bin";
+  }
+  ~ReadableCopy() {
+    std::error_code ignored;
+    if (!directory_.empty()) std::filesystem::remove_all(directory_, ignored);
+  }
+  ReadableCopy(const ReadableCopy&) = delete;
+  ReadableCopy& operator=(const ReadableCopy&) = delete;
+  [[nodiscard]] const std::string& bin() const { return bin_; }
+
+ private:
+  std::string bin_;
+  std::string directory_;
+};
+
+void check_all_facts(const std::string& bin, int major) {
+  testing::PostgresOptions options;
+  options.bin = bin;
+  PostgresServer primary(options);
+  const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
+  PostgresHarness harness;
+  harness.watch({testing::instance_target(primary, "pg-1"), testing::instance_target(*standby, "pg-2")});
+  harness.until(PostgresHarness::is_streaming);
+
+  // A lag that is known exactly: replay is paused while the primary goes on.
+  standby->sql("select pg_wal_replay_pause()");
+  primary.sql("create table t as select generate_series(1, 10000) i");
+  const model::Lsn written = *model::parse_lsn(primary.sql("select pg_current_wal_lsn()"));
+  const auto slice = harness.until([&](const model::PostgresSlice& s) {
+    const auto* ahead = PostgresHarness::find(s, "pg-1")->server.if_known();
+    const auto* behind = PostgresHarness::find(s, "pg-2")->server.if_known();
+    return ahead && behind && ahead->current >= written && behind->received >= written &&
+           behind->replay_paused == true;
+  });
+  const model::Instance& first = *PostgresHarness::find(*slice, "pg-1");
+  const model::Instance& second = *PostgresHarness::find(*slice, "pg-2");
+  const model::ServerFacts& ahead = first.server.known_value();
+  const model::ServerFacts& behind = second.server.known_value();
+  CHECK(ahead.version / 10000 == major);
+  CHECK(ahead.timeline == 1);
+  CHECK(behind.timeline == 1);
+  CHECK(behind.in_recovery);
+  CHECK(ahead.read_only == false);
+  CHECK(ahead.system_identifier == behind.system_identifier);
+  CHECK_FALSE(ahead.system_identifier.empty());
+  CHECK(ahead.started);
+  CHECK(behind.started);
+  CHECK(behind.recovery_min_apply_delay == Duration::zero());
+  const std::uint64_t lag = ahead.current->bytes - behind.replayed->bytes;
+  CHECK(lag > 100'000);
+  CHECK(lag < 16'000'000);
+
+  REQUIRE(first.senders.known_value().size() == 1);
+  const model::Sender& sender = first.senders.known_value()[0];
+  CHECK(sender.application_name == "pg-2");
+  CHECK(sender.sync_state == "async");
+  CHECK((sender.sent && sender.write && sender.flush && sender.replay));
+  REQUIRE(second.wal_receiver.known_value().size() == 1);
+  const model::WalReceiver& receiver = second.wal_receiver.known_value()[0];
+  CHECK(receiver.received_timeline == 1);
+  CHECK((receiver.flushed && receiver.latest_end && receiver.last_message));
+  CHECK(receiver.slot_name == "_cnpg_pg_2");
+  for (const model::SourceReport& report : slice->reports) CHECK(report.up);
+
+  standby->sql("select pg_wal_replay_resume()");
+  standby->promote();
+  harness.until([](const model::PostgresSlice& s) {
+    const auto* facts = PostgresHarness::find(s, "pg-2")->server.if_known();
+    return facts && !facts->in_recovery && facts->timeline == 2;
+  });
+  harness.stop();
+  primary.stop(testing::StopMode::kSmart, 10s);
+}
+
+}  // namespace
+
+TEST_CASE("all facts are known on primaries and standbys of every supported PostgreSQL",
+          "[peers][postgres]") {
+  if (!peers_wanted()) {
+    std::cerr << "skipped: peers tier: PostgreSQL 13-18: KEELWATCH_PEERS is not 1\n";
+    return;
+  }
+  for (const int major : {13, 14, 15, 16, 17, 18}) {
+    CAPTURE(major);
+    if (major == 15) {
+      check_all_facts("/usr/lib/postgresql/15/bin", major);
+      continue;
+    }
+    const std::string bin = output_of(std::string(KEELWATCH_SOURCE_DIR) +
+                                      "/tests/peers/build_postgres " + std::to_string(major));
+    if (bin.empty()) {
+      std::cerr << "skipped: peers tier: PostgreSQL " << major << ": not to be had\n";
+      continue;
+    }
+    const ReadableCopy readable(bin);
+    check_all_facts(readable.bin(), major);
+  }
+}
+
+}  // namespace keelwatch::sources
