@@ -57,18 +57,19 @@ Reachability reachability_of(const PgFailure& failure, bool was_up) {
   if (sqlstate == "53300") return Reachability::kTooManyConnections;
   if (failure.phase == PgPhase::kResolve) return Reachability::kNameUnknown;
   switch (failure.error.code()) {
-    case ErrorCode::kTimeout: return Reachability::kSilent;
+    case ErrorCode::kTimeout:
+      return Reachability::kSilent;
     case ErrorCode::kUnauthorized:
     case ErrorCode::kForbidden:
-    case ErrorCode::kNotFound: return Reachability::kAuthFailed;
+    case ErrorCode::kNotFound:
+      return Reachability::kAuthFailed;
     default:
       return failure.phase == PgPhase::kTls ? Reachability::kTlsFailed : Reachability::kRefused;
   }
 }
 
 InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgres& settings,
-                             discovery::InstanceTarget target,
-                             std::function<void(Urgency)> changed)
+                             discovery::InstanceTarget target, std::function<void(Urgency)> changed)
     : context_(context),
       settings_(settings),
       target_(std::move(target)),
@@ -202,7 +203,10 @@ Task<> InstanceWatch::probe_for_shutdown(PgConnection& conn) {
     const PgResult<std::unique_ptr<PgConnection>> trial =
         co_await PgConnection::connect(context_.loop, context_.resolver, *target_.connection,
                                        context_.loop.after(settings_.connect_timeout));
-    if (trial || trial.failure().sqlstate != "57P03") continue;
+    if (trial) continue;
+    context_.log.debug("postgres", "trial connect failed",
+                       {{"target", report_.target}, {"err", trial.failure().error}});
+    if (trial.failure().sqlstate != "57P03") continue;
     let_go_ = trial.failure();
     conn.close();
     co_return;
@@ -216,8 +220,8 @@ Task<bool> InstanceWatch::round(PgConnection& conn) {
   report_.requests += statements.size();
   const WallTime asked = context_.clock.wall();
   const SteadyTime started = context_.clock.steady();
-  const std::vector<PgResult<PgRows>> answers = co_await conn.pipeline(
-      std::move(statements), context_.loop.after(settings_.query_timeout));
+  const std::vector<PgResult<PgRows>> answers =
+      co_await conn.pipeline(std::move(statements), context_.loop.after(settings_.query_timeout));
   const Duration took = context_.clock.steady() - started;
   report_.last_duration = took;
   if (!conn.usable()) {
