@@ -257,6 +257,24 @@ PgRows::PgRows(PgRows&&) noexcept = default;
 PgRows& PgRows::operator=(PgRows&&) noexcept = default;
 PgRows::~PgRows() = default;
 
+PgRows PgRows::of(const std::vector<std::string>& columns,
+                  const std::vector<std::vector<std::optional<std::string>>>& rows) {
+  auto impl = std::make_unique<Impl>();
+  impl->answer.reset(PQmakeEmptyPGresult(nullptr, PGRES_TUPLES_OK));
+  std::vector<std::string> names = columns;
+  std::vector<PGresAttDesc> attributes;
+  for (std::string& name : names) attributes.push_back({name.data(), 0, 0, 0, 0, 0, 0});
+  PQsetResultAttrs(impl->answer.get(), static_cast<int>(attributes.size()), attributes.data());
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t column = 0; column < columns.size(); ++column) {
+      std::optional<std::string> value = rows[row].at(column);
+      PQsetvalue(impl->answer.get(), static_cast<int>(row), static_cast<int>(column),
+                 value ? value->data() : nullptr, value ? static_cast<int>(value->size()) : -1);
+    }
+  }
+  return PgRows(std::move(impl));
+}
+
 std::size_t PgRows::rows() const {
   return static_cast<std::size_t>(PQntuples(impl_->answer.get()));
 }

@@ -51,6 +51,10 @@ struct PgFailure {
 
 class PgRows {
  public:
+  // Rows that no server sent: what the tests of a decoder feed it. Each row has a value per column.
+  static PgRows of(const std::vector<std::string>& columns,
+                   const std::vector<std::vector<std::optional<std::string>>>& rows);
+
   [[nodiscard]] std::size_t rows() const;
   [[nodiscard]] std::size_t columns() const;
   // Column index by name; nullopt if the result has no such column.
