@@ -57,17 +57,17 @@ bool has_unnamed_row(const ClusterTopology& cluster) {
     const std::vector<Sender>* senders = instance->senders.if_known();
     if (senders == nullptr) continue;
     for (const Sender& row : *senders) {
-      const bool named = std::any_of(
-          cluster.instances.begin(), cluster.instances.end(),
-          [&](const auto& other) { return other->id.pod == row.application_name; });
+      const bool named =
+          std::any_of(cluster.instances.begin(), cluster.instances.end(),
+                      [&](const auto& other) { return other->id.pod == row.application_name; });
       if (!named && sends(row)) return true;
     }
   }
   return false;
 }
 
-// Whether somebody sends WAL to the standby. The primary's answer decides; without it, the standby's
-// own: no receiver is certain, a receiver may be a half-open connection.
+// Whether somebody sends WAL to the standby. The primary's answer decides; without it, the
+// standby's own: no receiver is certain, a receiver may be a half-open connection.
 Observed<bool> streaming(const ClusterTopology& cluster, const Instance& standby,
                          const SenderRow& row) {
   if (row.row != nullptr) return Observed<bool>::known(sends(*row.row), row.at);
@@ -106,8 +106,8 @@ Verdict unreachable(const Instance& standby) {
     case Reachability::kShuttingDown:
       return {StandbyState::kStarting, "the server says that it is shutting down"};
     default:
-      return {StandbyState::kUnreachable, std::string(to_string(standby.reachability)) + ": " +
-                                              standby.reachability_detail};
+      return {StandbyState::kUnreachable,
+              std::string(to_string(standby.reachability)) + ": " + standby.reachability_detail};
   }
 }
 
@@ -116,10 +116,9 @@ std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFact
   if (!cluster.primary) return std::nullopt;
   const ServerFacts& primary = cluster.primary->server.known_value();
   if (server.system_identifier != primary.system_identifier) {
-    return Verdict{StandbyState::kDivergedTimeline, "system identifier " +
-                                                        server.system_identifier +
-                                                        " is not the primary's " +
-                                                        primary.system_identifier};
+    return Verdict{StandbyState::kDivergedTimeline,
+                   "system identifier " + server.system_identifier + " is not the primary's " +
+                       primary.system_identifier};
   }
   if (!server.in_recovery) {
     return Verdict{StandbyState::kDivergedTimeline,
@@ -129,9 +128,9 @@ std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFact
   // control file does so until the next restartpoint: streaming and advancing outweigh it.
   if (has_row || advances || !server.timeline || !primary.timeline) return std::nullopt;
   if (*server.timeline == *primary.timeline) return std::nullopt;
-  return Verdict{StandbyState::kDivergedTimeline,
-                 "timeline " + std::to_string(*server.timeline) + ", the primary writes timeline " +
-                     std::to_string(*primary.timeline)};
+  return Verdict{StandbyState::kDivergedTimeline, "timeline " + std::to_string(*server.timeline) +
+                                                      ", the primary writes timeline " +
+                                                      std::to_string(*primary.timeline)};
 }
 
 Verdict judge(const ClusterTopology& cluster, const ServerFacts& server, const SenderRow& row,
@@ -164,7 +163,7 @@ Verdict judge(const ClusterTopology& cluster, const ServerFacts& server, const S
 
 // The primary's position minus one of the sender's columns.
 Observed<double> stage_lag(const ClusterTopology& cluster, const SenderRow& row,
-                           std::optional<Lsn> Sender::*column) {
+                           std::optional<Lsn> Sender::* column) {
   using Lag = Observed<double>;
   if (!cluster.primary) {
     return Lag::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
@@ -194,11 +193,11 @@ Observed<double> replay_lag_bytes(const ClusterTopology& cluster, const Instance
     return Lag::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
   }
   return combine(
-      [](const ServerFacts& primary, const ServerFacts& server) -> std::optional<double> {
-        if (!primary.current || !server.replayed) return std::nullopt;
-        return bytes_between(*primary.current, *server.replayed);
-      },
-      cluster.primary->server, standby.server)
+             [](const ServerFacts& primary, const ServerFacts& server) -> std::optional<double> {
+               if (!primary.current || !server.replayed) return std::nullopt;
+               return bytes_between(*primary.current, *server.replayed);
+             },
+             cluster.primary->server, standby.server)
       .map([&](const std::optional<double>& bytes) {
         if (bytes) return Lag::known(*bytes, standby.server.observed_at());
         return Lag::unknown(Error(ErrorCode::kMalformed, "a server gave no WAL position"),

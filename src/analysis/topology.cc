@@ -94,14 +94,13 @@ std::vector<ClusterTopology> find_clusters(const model::World& world,
   std::vector<ClusterTopology> clusters;
   clusters.reserve(objects.size());
   for (auto& [key, object] : objects) {
-    ClusterTopology cluster{
-        .ns = key.first,
-        .name = key.second,
-        .object = object,
-        .instances_desired = Observed<std::int64_t>::known(0, world.at),
-        .instances = std::move(members[key]),
-        .primary = nullptr,
-        .writable_primaries = Observed<std::int64_t>::known(0, world.at)};
+    ClusterTopology cluster{.ns = key.first,
+                            .name = key.second,
+                            .object = object,
+                            .instances_desired = Observed<std::int64_t>::known(0, world.at),
+                            .instances = std::move(members[key]),
+                            .primary = nullptr,
+                            .writable_primaries = Observed<std::int64_t>::known(0, world.at)};
     cluster.instances_desired = desired(cluster, config, world);
     cluster.primary = choose_primary(cluster);
     cluster.writable_primaries = count_writable(cluster, world.at);

@@ -14,9 +14,11 @@ namespace keelwatch::app {
 namespace {
 
 constexpr const char* kAbout =
-    "keelwatch tells whether the data of a self-hosted Postgres is safe and the database reachable\n"
+    "keelwatch tells whether the data of a self-hosted Postgres is safe and the database "
+    "reachable\n"
     "right now, as Prometheus metrics on /metrics.\n\n"
-    "Without a subcommand it runs: with no configuration it finds CloudNativePG clusters through the\n"
+    "Without a subcommand it runs: with no configuration it finds CloudNativePG clusters through "
+    "the\n"
     "Kubernetes service account or kubeconfig that it is given, and serves on :10555.\n";
 
 constexpr const char* kFooter =
@@ -128,8 +130,9 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   check_config->add_option("FILE", parsed.check_file)->required();
   check_config->add_flag("--json", parsed.json, "problems as a JSON list");
 
-  CLI::App* describe = app.add_subcommand("describe", "print what keelwatch exports, alerts on or "
-                                                      "can be told");
+  CLI::App* describe = app.add_subcommand("describe",
+                                          "print what keelwatch exports, alerts on or "
+                                          "can be told");
   describe->add_option("WHAT", parsed.describe_what, "metrics, rules or config")
       ->required()
       ->check(CLI::IsMember({"metrics", "rules", "config"}));
@@ -138,7 +141,8 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
 
   CLI::App* explain = app.add_subcommand(
       "explain", "print the facts, ages and sources behind a sample, or why there is none");
-  explain->add_option("SERIES", parsed.explain.series, "name, or name{label=\"value\"}")->required();
+  explain->add_option("SERIES", parsed.explain.series, "name, or name{label=\"value\"}")
+      ->required();
   explain->add_option("--server", parsed.explain.server, "address of a running keelwatch")
       ->capture_default_str();
   explain->add_flag("--json", parsed.json);

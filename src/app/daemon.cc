@@ -48,13 +48,14 @@ int Daemon::run() {
   if (!load_first_config()) return 1;
   load_web_config();
   if (!options_.web_config_file.empty() && !web_config_) return 1;
-  steps_.emplace(clock_, log_, config_, [this](std::shared_ptr<const Moment> moment, Duration took) {
-    on_moment(std::move(moment), took);
-  });
+  steps_.emplace(clock_, log_, config_,
+                 [this](std::shared_ptr<const Moment> moment, Duration took) {
+                   on_moment(std::move(moment), took);
+                 });
   if (!start_server()) return 1;
-  sources_.emplace(control_, clock_, log_, config_,
-                   SourceSet::Sinks{
-                       .kubernetes = [this](auto slice) { steps_->publish(std::move(slice)); },
+  sources_.emplace(
+      control_, clock_, log_, config_,
+      SourceSet::Sinks{.kubernetes = [this](auto slice) { steps_->publish(std::move(slice)); },
                        .postgres = [this](auto slice) { steps_->publish(std::move(slice)); }});
 
   signals.on(SIGTERM, [this] { stop_.request_stop(); });
@@ -173,8 +174,8 @@ bool Daemon::fresh(const Shown& shown) const {
 }
 
 bool Daemon::start_server() {
-  auto server = http::Server::start(
-      {.listen = options_.listen, .web = web_config_, .limits = {}}, make_router(), clock_, log_);
+  auto server = http::Server::start({.listen = options_.listen, .web = web_config_, .limits = {}},
+                                    make_router(), clock_, log_);
   if (!server) {
     log_.error("http", "cannot serve", {{"err", server.error()}});
     return false;
@@ -209,7 +210,8 @@ http::Router Daemon::make_router() {
                  return serve_reload(request, stop);
                }});
   }
-  http::add_pages(router, {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});
+  http::add_pages(router,
+                  {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});
   return router;
 }
 
@@ -223,16 +225,15 @@ http::Response Daemon::serve_metrics(const http::Request& request) {
   response.content_type = metrics::content_type(format);
   response.headers.push_back({"Vary", "Accept, Accept-Encoding"});
   if (gzip) response.headers.push_back({"Content-Encoding", "gzip"});
-  response.body =
-      page.body(format, gzip ? metrics::Encoding::kGzip : metrics::Encoding::kIdentity);
+  response.body = page.body(format, gzip ? metrics::Encoding::kGzip : metrics::Encoding::kIdentity);
   return response;
 }
 
 http::Response Daemon::serve_healthy() const {
   const std::shared_ptr<const Shown> shown = shown_.read();
   if (shown && !fresh(*shown)) {
-    return http::Response::text(503, "the last step was " +
-                                         format_duration(clock_.steady() - shown->at) + " ago\n");
+    return http::Response::text(
+        503, "the last step was " + format_duration(clock_.steady() - shown->at) + " ago\n");
   }
   return http::Response::text(200, "healthy\n");
 }

@@ -156,9 +156,12 @@ Result<std::string> describe_rules(DescribeFormat format) {
 
 std::string describe_config(DescribeFormat format) {
   switch (format) {
-    case DescribeFormat::kJson: return config::settings_json();
-    case DescribeFormat::kMarkdown: return config::settings_markdown();
-    case DescribeFormat::kText: return config::to_yaml(config::Config{});
+    case DescribeFormat::kJson:
+      return config::settings_json();
+    case DescribeFormat::kMarkdown:
+      return config::settings_markdown();
+    case DescribeFormat::kText:
+      return config::to_yaml(config::Config{});
   }
   return {};
 }

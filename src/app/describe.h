@@ -1,5 +1,5 @@
-// `keelwatch describe metrics|rules|config`: what the program exports, alerts on and can be told, from
-// the declarations that it runs on. README.md's tables are this output; a test compares them.
+// `keelwatch describe metrics|rules|config`: what the program exports, alerts on and can be told,
+// from the declarations that it runs on. README.md's tables are this output; a test compares them.
 #pragma once
 
 #include <string>

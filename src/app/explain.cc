@@ -105,9 +105,9 @@ Evidence find_evidence(const Moment& moment, const Labels& labels) {
     }
   }
   for (const model::SourceReport& report : moment.world.postgres->reports) {
-    const bool of_instance = std::any_of(
-        evidence.instances.begin(), evidence.instances.end(),
-        [&](const model::Instance* i) { return text(i->id) == report.target; });
+    const bool of_instance =
+        std::any_of(evidence.instances.begin(), evidence.instances.end(),
+                    [&](const model::Instance* i) { return text(i->id) == report.target; });
     if (of_instance && agrees("source", report.source) && agrees("target", report.target)) {
       evidence.reports.push_back(&report);
     }
@@ -141,8 +141,10 @@ void flatten(JsonValue value, const std::string& path, std::string& out) {
       if (index == 0) out += fmt::format("    {} = []\n", path);
       return;
     }
-    case JsonType::kAbsent: return;
-    default: out += fmt::format("    {} = {}\n", path, value.raw());
+    case JsonType::kAbsent:
+      return;
+    default:
+      out += fmt::format("    {} = {}\n", path, value.raw());
   }
 }
 
@@ -166,13 +168,14 @@ std::string as_text(const Moment& moment, const Selector& selector, const std::v
                          format_duration(now - line.observed_at), format_rfc3339(now));
     } else {
       out += fmt::format("{} has no sample\n  {}: {}: {} ({})\n", line.series,
-                         to_string(line.why->absence), line.why->source,
-                         line.why->error.message(), to_string(line.why->error.code()));
+                         to_string(line.why->absence), line.why->source, line.why->error.message(),
+                         to_string(line.why->error.code()));
     }
   }
   if (lines.empty()) {
-    out += fmt::format("no series of {} with {}\n  nothing that keelwatch watches has these labels\n",
-                       selector.family->name(), selector.labels.text());
+    out +=
+        fmt::format("no series of {} with {}\n  nothing that keelwatch watches has these labels\n",
+                    selector.family->name(), selector.labels.text());
   }
   out += fmt::format("meaning\n  {}\n", selector.family->help());
   out += "sources\n";

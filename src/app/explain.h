@@ -11,8 +11,8 @@
 
 namespace keelwatch::app {
 
-// SERIES is a family's name, or a name with labels in braces (`name{pod="pg-2"}`): every series that
-// has these labels is explained. As text, or as JSON:
+// SERIES is a family's name, or a name with labels in braces (`name{pod="pg-2"}`): every series
+// that has these labels is explained. As text, or as JSON:
 //   {"family":…,"type":…,"help":…,"series":[{"series":…,"value":…|"absent":…,"reason":…,"source":…,
 //    "age_seconds":…}],"sources":[…],"instances":[…],"clusters":[…]}
 // Errors: kInvalid (not a series), kNotFound (no such family, with the nearest one).

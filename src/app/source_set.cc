@@ -35,11 +35,11 @@ void SourceSet::start_kubernetes() {
     sinks_.kubernetes(std::move(slice));
     control_.post([this] { rediscover(); });
   };
-  kubernetes_.emplace(
-      "kubernetes", clock_, log_,
-      [settings = config_->kubernetes, publish](sources::SourceContext context) {
-        return std::make_unique<sources::KubernetesSource>(context, settings, publish);
-      });
+  kubernetes_.emplace("kubernetes", clock_, log_,
+                      [settings = config_->kubernetes, publish](sources::SourceContext context) {
+                        return std::make_unique<sources::KubernetesSource>(context, settings,
+                                                                           publish);
+                      });
 }
 
 void SourceSet::start_postgres() {
@@ -55,7 +55,7 @@ void SourceSet::start_postgres() {
 
 void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
-  discovery::Targets targets = 
+  discovery::Targets targets =
       discovery::discover(*config_, slice.get(), read_credential, targets_);
   if (targets == targets_) return;
   targets_ = std::move(targets);

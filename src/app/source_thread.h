@@ -3,6 +3,8 @@
 // stops. Destroying the SourceThread ends the source and all its connections.
 #pragma once
 
+#include <pthread.h>
+
 #include <functional>
 #include <memory>
 #include <string>
@@ -40,6 +42,7 @@ class SourceThread {
   static constexpr Duration kPauseAfterFailure = std::chrono::seconds(5);
 
   void run(const std::stop_token& stop) {
+    pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
     while (!stop.stop_requested()) {
       try {
         run_source(stop);
@@ -102,9 +105,9 @@ class SourceThread {
   Logger& log_;
   Make make_;
   EventLoop loop_;
-  Source* source_ = nullptr;             // on its thread
-  std::function<void(Source&)> setup_;   // on its thread
-  std::jthread thread_;                  // last: starts when all else is there, joins first
+  Source* source_ = nullptr;            // on its thread
+  std::function<void(Source&)> setup_;  // on its thread
+  std::jthread thread_;                 // last: starts when all else is there, joins first
 };
 
 }  // namespace keelwatch::app

@@ -1,5 +1,7 @@
 #include "app/step_thread.h"
 
+#include <pthread.h>
+
 #include <exception>
 #include <utility>
 
@@ -40,6 +42,7 @@ void StepThread::publish(std::shared_ptr<const model::PostgresSlice> slice) {
 }
 
 void StepThread::run(const std::stop_token& stop) {
+  pthread_setname_np(pthread_self(), "step");
   while (!stop.stop_requested()) {
     const SteadyTime started = clock_.steady();
     step_once();
@@ -51,7 +54,8 @@ void StepThread::run(const std::stop_token& stop) {
     // First the gap that nothing shortens but stop, then whatever comes first: slot or change.
     std::unique_lock<Mutex> lock(mutex_);
     changed_.wait_until(lock, stop, started + kMinimumGap, [] { return false; });
-    changed_.wait_until(lock, stop, started + interval, [this]() REQUIRES(mutex_) { return dirty_; });
+    changed_.wait_until(lock, stop, started + interval,
+                        [this]() REQUIRES(mutex_) { return dirty_; });
   }
   step_once();
 }
@@ -71,7 +75,8 @@ void StepThread::step_once() {
     model::World world = model::assemble(slices, freshness_of(*config), clock_.wall());
     moment = step(state_, std::move(world), *config);
   } catch (const std::exception& e) {
-    // Nothing is published: after three slots the last Moment counts as stale, and an alert says so.
+    // Nothing is published: after three slots the last Moment counts as stale, and an alert says
+    // so.
     log_.error("app", "a step failed", {{"err", e.what()}});
     return;
   }

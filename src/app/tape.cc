@@ -74,10 +74,10 @@ std::map<std::string, std::string> shown(const Moment& moment) {
       result[std::string(family.name()) + labels.without(state).text()] = labels.get(state);
       continue;
     }
-    result[std::string(family.name()) + labels.text()] =
-        compare == Compare::kValue ? fmt::format("{}", point.value)
-        : point.value > 0          ? "> 0"
-                                   : "0";
+    result[std::string(family.name()) + labels.text()] = compare == Compare::kValue
+                                                             ? fmt::format("{}", point.value)
+                                                         : point.value > 0 ? "> 0"
+                                                                           : "0";
   }
   return result;
 }
@@ -140,8 +140,7 @@ std::string timeline(const std::vector<TapeEntry>& tape, const config::Config& c
   std::map<std::string, std::string> before;
   replay(tape, config, tail, [&](const Moment& moment) {
     std::map<std::string, std::string> now = shown(moment);
-    const std::string at =
-        fmt::format("+{:.1f}s ", to_seconds(moment.world.at - tape.front().at));
+    const std::string at = fmt::format("+{:.1f}s ", to_seconds(moment.world.at - tape.front().at));
     for (const auto& [series, value] : now) {
       const auto old = before.find(series);
       if (old == before.end() || old->second != value) out += at + series + " " + value + "\n";

@@ -1,6 +1,6 @@
 // One thread's reactor: descriptors, timers and coroutines over poll(2). Every source thread owns
-// one; HttpClient, Resolver and PgConnection register with it, so a closed connection, a watch event
-// and an expired deadline all wake the same poll and nothing in the thread ever blocks.
+// one; HttpClient, Resolver and PgConnection register with it, so a closed connection, a watch
+// event and an expired deadline all wake the same poll and nothing in the thread ever blocks.
 //
 // Threads: everything belongs to the loop's thread except post(), which any thread may call.
 // Ownership: FdWatch, Timer and awaiters deregister in their destructors, so objects may die in any
@@ -70,7 +70,8 @@ class EventLoop {
   };
 
   // Watches a descriptor that somebody else owns (libcurl, c-ares, libpq) for as long as it lives;
-  // calls back with what is ready: kRead and/or kWrite, errors and hang-ups as both that were asked.
+  // calls back with what is ready: kRead and/or kWrite, errors and hang-ups as both that were
+  // asked.
   class FdWatch {
    public:
     FdWatch(EventLoop& loop, int fd, Interest interest, std::function<void(Interest)> callback);
@@ -127,7 +128,8 @@ class EventLoop {
   [[nodiscard]] Sleep sleep_until(SteadyTime at) { return Sleep(*this, at); }
   [[nodiscard]] Sleep sleep_for(Duration d) { return Sleep(*this, after(d)); }
 
-  // co_await loop.wait_fd(fd, interest, deadline): what is ready, or kNone when the deadline passed.
+  // co_await loop.wait_fd(fd, interest, deadline): what is ready, or kNone when the deadline
+  // passed.
   class FdWait {
    public:
     FdWait(EventLoop& loop, int fd, Interest interest, SteadyTime deadline)

@@ -1,7 +1,13 @@
 // HTTP and HTTPS requests as coroutines: libcurl's multi interface on the loop, any number of
 // transfers side by side, connections kept and reused. Names go through Resolver, so that a hung
 // DNS delays nobody else. Every transfer has a deadline and every body a size limit.
-// Threads: the loop's. Destroying a task or stream aborts its transfer.
+// Threads: the loop's. Destroying a task or stream aborts its transfer; destroying the client ends
+// those of its tasks and streams that are left with kCancelled. The program must ignore SIGPIPE.
+//
+// HTTP/1.1 on purpose: with a connection per watch a paused or cut stream is nobody else's, and a
+// few dozen connections cost less than flow control shared between them. Idle connections are
+// reused only under the same host, authority and client certificate. TCP keepalive notices a peer
+// that vanished after a minute. The *_proxy variables of the environment do not count.
 #pragma once
 
 #include <cstdint>
@@ -98,9 +104,11 @@ class HttpClient {
   HttpClient(const HttpClient&) = delete;
   HttpClient& operator=(const HttpClient&) = delete;
 
-  // The whole response, whatever its status. Redirects are not followed. gzip is undone.
+  // The whole response, whatever its status. Redirects are not followed. gzip is undone (libcurl
+  // does not notice a gzip body that ends early within whole framing: the parser has to).
   // Errors: kTimeout; kUnavailable (names the phase: resolve, connect, TLS with the reason, send,
-  // receive); kTooLarge; kInvalid (URL, PEM).
+  // receive); kTooLarge; kMalformed (not HTTP); kInvalid (URL, header, PEM). No credential is in
+  // them.
   [[nodiscard]] Task<Result<HttpResponse>> fetch(HttpRequest request);
 
   // Returns when the headers are in; the deadline covers only them.

@@ -247,8 +247,8 @@ bool internal::JsonIndex::find_tokens() {
 
 bool internal::JsonIndex::is_string(std::uint32_t token) const {
   if (peek(token) != '"') return false;
-  // Bytes after the closing quote are tokens of their own, so that this cannot fail; but every later
-  // read of the string relies on it.
+  // Bytes after the closing quote are tokens of their own, so that this cannot fail; but every
+  // later read of the string relies on it.
   const std::size_t from = tokens[token];
   const std::size_t to = token + 1 < count_indexed ? tokens[token + 1] : text.size();
   if (to - from >= 2 && text[to - 1] == '"') return true;  // no white space follows: the usual case

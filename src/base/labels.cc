@@ -34,10 +34,17 @@ std::string pack_sorted(std::vector<LabelView> pairs) {
 void append_escaped(std::string& out, std::string_view value) {
   for (char c : value) {
     switch (c) {
-      case '\\': out += "\\\\"; break;
-      case '"': out += "\\\""; break;
-      case '\n': out += "\\n"; break;
-      default: out += c;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      default:
+        out += c;
     }
   }
 }
@@ -71,9 +78,7 @@ std::string_view Labels::get(std::string_view name) const {
   return {};
 }
 
-std::size_t Labels::size() const {
-  return static_cast<std::size_t>(std::distance(begin(), end()));
-}
+std::size_t Labels::size() const { return static_cast<std::size_t>(std::distance(begin(), end())); }
 
 Labels Labels::with(std::string_view name, std::string_view value) const {
   Labels result;

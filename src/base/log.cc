@@ -15,10 +15,14 @@ namespace {
 
 std::string_view name_of(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug: return "debug";
-    case LogLevel::kInfo: return "info";
-    case LogLevel::kWarn: return "warn";
-    case LogLevel::kError: return "error";
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
   }
   return "error";
 }
@@ -27,11 +31,21 @@ void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
     switch (c) {
-      case '"': out += "\\\""; break;
-      case '\\': out += "\\\\"; break;
-      case '\n': out += "\\n"; break;
-      case '\r': out += "\\r"; break;
-      case '\t': out += "\\t"; break;
+      case '"':
+        out += "\\\"";
+        break;
+      case '\\':
+        out += "\\\\";
+        break;
+      case '\n':
+        out += "\\n";
+        break;
+      case '\r':
+        out += "\\r";
+        break;
+      case '\t':
+        out += "\\t";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           out += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
@@ -104,8 +118,8 @@ Logger::Logger(LogLevel level, LogFormat format)
 
 Logger::Logger(LogLevel level, LogFormat format, std::function<void(std::string_view)> sink)
     : level_(level), format_(format), sink_(std::make_unique<Sink>()) {
-  sink_->logger = std::make_shared<spdlog::logger>(
-      "keelwatch", std::make_shared<FunctionSink>(std::move(sink)));
+  sink_->logger = std::make_shared<spdlog::logger>("keelwatch",
+                                                   std::make_shared<FunctionSink>(std::move(sink)));
   sink_->logger->set_pattern("%v");
 }
 

@@ -1,4 +1,5 @@
-// Structured logs: a constant message and fields, as logfmt or JSON lines on stderr, through spdlog.
+// Structured logs: a constant message and fields, as logfmt or JSON lines on stderr, through
+// spdlog.
 //   log.warn("kubernetes", "watch ended, listing again", {{"kind", "Cluster"}, {"err", error}});
 //   → ts=… level=warn source=kubernetes msg="watch ended, listing again" kind=Cluster err="…"
 // Levels: error = someone must act; warn = degraded, retrying; info = lifecycle and changes of

@@ -1,5 +1,5 @@
-// std::mutex with clang's thread-safety annotations: a member marked GUARDED_BY is an error to touch
-// without its lock (clang -Wthread-safety; GCC ignores the annotations).
+// std::mutex with clang's thread-safety annotations: a member marked GUARDED_BY is an error to
+// touch without its lock (clang -Wthread-safety; GCC ignores the annotations).
 #pragma once
 
 #include <condition_variable>

@@ -40,9 +40,7 @@ class [[nodiscard]] Observed {
  public:
   using value_type = T;
 
-  static Observed known(T value, WallTime at) {
-    return Observed(Known{std::move(value), at});
-  }
+  static Observed known(T value, WallTime at) { return Observed(Known{std::move(value), at}); }
   static Observed absent(Why why) { return Observed(std::move(why)); }
   static Observed unknown(Error error, std::string source) {
     return absent({Absence::kUnknown, std::move(error), std::move(source)});
@@ -52,8 +50,8 @@ class [[nodiscard]] Observed {
                    std::move(source)});
   }
   static Observed not_set_up(std::string message, std::string source) {
-    return absent({Absence::kNotSetUp, Error(ErrorCode::kNotFound, std::move(message)),
-                   std::move(source)});
+    return absent(
+        {Absence::kNotSetUp, Error(ErrorCode::kNotFound, std::move(message)), std::move(source)});
   }
 
   [[nodiscard]] bool is_known() const { return state_.index() == 0; }

@@ -84,23 +84,31 @@ Refusal parse_refusal(std::string_view text) {
 
 PgPhase phase_of(ConnStatusType status) {
   switch (status) {
-    case CONNECTION_SSL_STARTUP: return PgPhase::kTls;
+    case CONNECTION_SSL_STARTUP:
+      return PgPhase::kTls;
     case CONNECTION_AWAITING_RESPONSE:
     case CONNECTION_AUTH_OK:
     case CONNECTION_CHECK_WRITABLE:
     case CONNECTION_CHECK_STANDBY:
-    case CONNECTION_CHECK_TARGET: return PgPhase::kLogin;
-    default: return PgPhase::kConnect;
+    case CONNECTION_CHECK_TARGET:
+      return PgPhase::kLogin;
+    default:
+      return PgPhase::kConnect;
   }
 }
 
 std::string_view doing(PgPhase phase) {
   switch (phase) {
-    case PgPhase::kResolve: return "resolve";
-    case PgPhase::kConnect: return "connect";
-    case PgPhase::kTls: return "TLS";
-    case PgPhase::kLogin: return "log in";
-    case PgPhase::kStatement: return "statement";
+    case PgPhase::kResolve:
+      return "resolve";
+    case PgPhase::kConnect:
+      return "connect";
+    case PgPhase::kTls:
+      return "TLS";
+    case PgPhase::kLogin:
+      return "log in";
+    case PgPhase::kStatement:
+      return "statement";
   }
   return "";
 }
@@ -112,8 +120,8 @@ bool hung_up(int socket) {
   return n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR);
 }
 
-// `phase` and `gone` are of before the poll that failed. Without a SQLSTATE the text is libpq's own,
-// which is English: this program never sets a locale.
+// `phase` and `gone` are of before the poll that failed. Without a SQLSTATE the text is libpq's
+// own, which is English: this program never sets a locale.
 PgFailure connect_failure(PGconn* conn, PgPhase phase, bool gone) {
   const Refusal refusal = parse_refusal(or_empty(PQerrorMessage(conn)));
   if (!refusal.sqlstate.empty()) {
@@ -125,7 +133,8 @@ PgFailure connect_failure(PGconn* conn, PgPhase phase, bool gone) {
   } else if (phase == PgPhase::kLogin && PQconnectionNeedsPassword(conn)) {
     code = ErrorCode::kUnauthorized;
   } else if (phase == PgPhase::kLogin && refusal.message.find("SSL error") != std::string::npos) {
-    phase = PgPhase::kTls;  // TLS 1.3: the refusal of a client certificate comes after the handshake
+    phase =
+        PgPhase::kTls;  // TLS 1.3: the refusal of a client certificate comes after the handshake
   }
   return {Error(code, refusal.message), "", phase};
 }
@@ -207,8 +216,7 @@ Task<PgResult<Conn>> connect_to(EventLoop& loop, PgTarget target, std::string ho
   while (next != PGRES_POLLING_OK) {
     const PgPhase phase = phase_of(PQstatus(conn.get()));
     const int socket = PQsocket(conn.get());  // a fallback of sslmode opens another one
-    const Interest interest =
-        next == PGRES_POLLING_READING ? Interest::kRead : Interest::kWrite;
+    const Interest interest = next == PGRES_POLLING_READING ? Interest::kRead : Interest::kWrite;
     const Interest ready = co_await loop.wait_fd(socket, interest, deadline);
     if (ready == Interest::kNone) {
       co_return PgFailure{Error(ErrorCode::kTimeout, "no answer").context(doing(phase)), "", phase};
@@ -354,7 +362,8 @@ Task<std::optional<PgFailure>> PgConnection::Impl::wait_result(SteadyTime deadli
     // A failed flush is not the end: the server's reason may be waiting to be read.
     const bool unsent = PQflush(conn.get()) == 1;
     if (!PQisBusy(conn.get())) co_return std::nullopt;
-    if (PQstatus(conn.get()) == CONNECTION_BAD) co_return lost(one_line(PQerrorMessage(conn.get())));
+    if (PQstatus(conn.get()) == CONNECTION_BAD)
+      co_return lost(one_line(PQerrorMessage(conn.get())));
     const Interest interest = unsent ? Interest::kReadWrite : Interest::kRead;
     const Interest ready = co_await loop.wait_fd(PQsocket(conn.get()), interest, deadline);
     if (ready == Interest::kNone) {
@@ -446,8 +455,7 @@ Task<PgResult<std::unique_ptr<PgConnection>>> PgConnection::connect(EventLoop& l
     const SteadyTime share = now + (deadline - now) / static_cast<Duration::rep>(left--);
     PgResult<Conn> conn = co_await connect_to(loop, target, hostaddr, share);
     if (conn) {
-      auto impl =
-          std::make_unique<Impl>(loop, std::move(*conn), address_text(target, hostaddr));
+      auto impl = std::make_unique<Impl>(loop, std::move(*conn), address_text(target, hostaddr));
       co_return std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
     }
     failure = conn.failure();
@@ -485,8 +493,8 @@ Task<std::vector<PgResult<PgRows>>> PgConnection::pipeline(std::vector<std::stri
     bool sent = true;
     for (const std::string& sql : statements) {
       sent = sent &&
-             PQsendQueryParams(impl_->conn.get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr,
-                               0) &&
+             PQsendQueryParams(impl_->conn.get(), sql.c_str(), 0, nullptr, nullptr, nullptr,
+                               nullptr, 0) &&
              PQpipelineSync(impl_->conn.get());
     }
     while (sent && impl_->conn && results.size() < statements.size()) {

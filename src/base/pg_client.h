@@ -1,7 +1,7 @@
-// One PostgreSQL (or PgBouncer) connection as coroutines: libpq, non-blocking, on the loop. Names go
-// through Resolver and libpq gets hostaddr; every step has a deadline; a connection that misses one
-// is dropped, not cancelled (PQcancel opens a second, blocking connection).
-// Threads: the loop's.
+// One PostgreSQL (or PgBouncer) connection as coroutines: libpq, non-blocking, on the loop. Names
+// go through Resolver and libpq gets hostaddr; every step has a deadline; a connection that misses
+// one is dropped, not cancelled (PQcancel opens a second, blocking connection). Threads: the
+// loop's.
 #pragma once
 
 #include <cstdint>
@@ -28,10 +28,10 @@ struct PgTarget {
   std::string user;
   Secret password;
   std::string passfile;
-  std::string sslmode = "verify-full";  // libpq's words
-  std::string sslrootcert;              // file
-  std::string sslcert;                  // file
-  std::string sslkey;                   // file
+  std::string sslmode = "verify-full";                   // libpq's words
+  std::string sslrootcert;                               // file
+  std::string sslcert;                                   // file
+  std::string sslkey;                                    // file
   Duration statement_timeout = std::chrono::seconds(2);  // zero: not set (PgBouncer refuses it)
 
   bool operator==(const PgTarget&) const = default;
@@ -73,7 +73,7 @@ class PgRows {
 template <typename T>
 class [[nodiscard]] PgResult {
  public:
-  PgResult(T value) : state_(std::move(value)) {}           // NOLINT: implicit
+  PgResult(T value) : state_(std::move(value)) {}              // NOLINT: implicit
   PgResult(PgFailure failure) : state_(std::move(failure)) {}  // NOLINT: implicit
   [[nodiscard]] bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
@@ -96,8 +96,10 @@ class PgConnection {
   // shares it between them. Errors, beside a SQLSTATE where the server gave one: kNotFound (name,
   // database), kTimeout, kUnavailable (refused, reset, TLS, 53300, 57P03), kUnauthorized (28xxx, no
   // password), kForbidden, kInvalid (settings that libpq refuses).
-  [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(
-      EventLoop& loop, Resolver& resolver, PgTarget target, SteadyTime deadline);
+  [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(EventLoop& loop,
+                                                                             Resolver& resolver,
+                                                                             PgTarget target,
+                                                                             SteadyTime deadline);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -111,7 +113,8 @@ class PgConnection {
                                                              SteadyTime deadline);
 
   // Suspends while the idle connection is alive: returns true as soon as the server closes it or
-  // sends something unexpected (a killed standby is seen within milliseconds), false at the deadline.
+  // sends something unexpected (a killed standby is seen within milliseconds), false at the
+  // deadline.
   [[nodiscard]] Task<bool> wait_closed(SteadyTime deadline);
 
   // Lets go of the server from another coroutine: a pending wait_closed() returns true at once.
@@ -120,10 +123,12 @@ class PgConnection {
   [[nodiscard]] const PgFailure* closed_by() const;
 
   [[nodiscard]] bool usable() const;
-  [[nodiscard]] const std::string& address() const;  // "10.0.0.1:5432", "[fd7a::1]:5432", "/run/x:5432"
+  [[nodiscard]] const std::string& address()
+      const;                                 // "10.0.0.1:5432", "[fd7a::1]:5432", "/run/x:5432"
   [[nodiscard]] int server_version() const;  // 150007 = 15.7; PgBouncer reports what it emulates
   [[nodiscard]] std::string_view parameter_status(const char* name) const;  // "" if unknown
-  // Bytes sent and received are not known to libpq; statements and their time are counted by callers.
+  // Bytes sent and received are not known to libpq; statements and their time are counted by
+  // callers.
 
  private:
   struct Impl;

@@ -28,9 +28,9 @@ enum class ErrorCode {
 
 // Every code, in declaration order: metrics export a zero for each from the start.
 inline constexpr ErrorCode kAllErrorCodes[] = {
-    ErrorCode::kUnavailable,  ErrorCode::kTimeout,      ErrorCode::kCancelled,
-    ErrorCode::kUnauthorized, ErrorCode::kForbidden,    ErrorCode::kNotFound,
-    ErrorCode::kNotInstalled, ErrorCode::kInvalid,      ErrorCode::kMalformed,
+    ErrorCode::kUnavailable,  ErrorCode::kTimeout,     ErrorCode::kCancelled,
+    ErrorCode::kUnauthorized, ErrorCode::kForbidden,   ErrorCode::kNotFound,
+    ErrorCode::kNotInstalled, ErrorCode::kInvalid,     ErrorCode::kMalformed,
     ErrorCode::kTooLarge,     ErrorCode::kUnsupported,
 };
 

@@ -1,6 +1,6 @@
-// Coroutines for the source threads. Task<T> is lazy: nothing runs until it is awaited, and its frame
-// dies with the Task, so that destroying the outermost task cancels everything below it — every
-// awaiter of EventLoop, HttpClient, Resolver and PgConnection deregisters in its destructor.
+// Coroutines for the source threads. Task<T> is lazy: nothing runs until it is awaited, and its
+// frame dies with the Task, so that destroying the outermost task cancels everything below it —
+// every awaiter of EventLoop, HttpClient, Resolver and PgConnection deregisters in its destructor.
 //
 // Rules for coroutine functions: parameters by value, or references to objects that outlive the
 // task; no capturing lambdas as coroutines (the captures die with the lambda).

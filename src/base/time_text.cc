@@ -103,9 +103,8 @@ std::string format_rfc3339(WallTime t, int digits) {
   const auto second = std::chrono::floor<seconds>(t - day);
   const std::chrono::hh_mm_ss clock(second);
   std::string out = fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}", int(date.year()),
-                                unsigned(date.month()), unsigned(date.day()),
-                                clock.hours().count(), clock.minutes().count(),
-                                clock.seconds().count());
+                                unsigned(date.month()), unsigned(date.day()), clock.hours().count(),
+                                clock.minutes().count(), clock.seconds().count());
   if (digits > 0) {
     const std::string nanos = fmt::format("{:09}", Duration(t - day - second).count());
     out += '.';
@@ -121,8 +120,9 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
       text[16] != ':') {
     return bad;
   }
-  auto time = civil(fixed_digits(text, 0, 4), fixed_digits(text, 5, 2), fixed_digits(text, 8, 2),
-                    fixed_digits(text, 11, 2), fixed_digits(text, 14, 2), fixed_digits(text, 17, 2));
+  auto time =
+      civil(fixed_digits(text, 0, 4), fixed_digits(text, 5, 2), fixed_digits(text, 8, 2),
+            fixed_digits(text, 11, 2), fixed_digits(text, 14, 2), fixed_digits(text, 17, 2));
   if (!time) return bad;
   std::size_t at = 19;
   if (text[at] == '.') {
@@ -153,9 +153,9 @@ Result<WallTime> parse_http_date(std::string_view text) {
   if (text.size() != 29 || text.substr(3, 2) != ", " || text.substr(25) != " GMT") return bad;
   const std::size_t month = kMonths.find(text.substr(8, 3));
   if (month == kMonths.npos || month % 3 != 0) return bad;
-  auto time = civil(fixed_digits(text, 12, 4), static_cast<int>(month / 3 + 1),
-                    fixed_digits(text, 5, 2), fixed_digits(text, 17, 2), fixed_digits(text, 20, 2),
-                    fixed_digits(text, 23, 2));
+  auto time =
+      civil(fixed_digits(text, 12, 4), static_cast<int>(month / 3 + 1), fixed_digits(text, 5, 2),
+            fixed_digits(text, 17, 2), fixed_digits(text, 20, 2), fixed_digits(text, 23, 2));
   if (!time) return bad;
   return time;
 }

@@ -5,9 +5,8 @@
 namespace keelwatch::collectors {
 
 std::span<const Collector> all() {
-  static const std::array<Collector, 4> collectors = {source_collector(), cluster_collector(),
-                                                      replication_collector(),
-                                                      threshold_collector()};
+  static const std::array<Collector, 4> collectors = {
+      source_collector(), cluster_collector(), replication_collector(), threshold_collector()};
   return collectors;
 }
 

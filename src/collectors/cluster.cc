@@ -13,23 +13,17 @@ using metrics::Type;
 // CNPG api/v1/cluster_types.go and internal/controller; a phase that is not listed here is exported
 // under its own text.
 constexpr std::string_view kPhases[] = {
-    "Cluster in healthy state",
-    "Setting up primary",
-    "Creating a new replica",
-    "Waiting for the instances to become active",
-    "Switchover in progress",
-    "Failing over",
-    "Upgrading cluster",
-    "Primary instance is being restarted in-place",
-    "Waiting for user action",
-    "Cluster is unrecoverable and needs manual intervention",
-    "Not enough disk space",
-    "Unable to create required cluster objects",
+    "Cluster in healthy state", "Setting up primary",
+    "Creating a new replica",   "Waiting for the instances to become active",
+    "Switchover in progress",   "Failing over",
+    "Upgrading cluster",        "Primary instance is being restarted in-place",
+    "Waiting for user action",  "Cluster is unrecoverable and needs manual intervention",
+    "Not enough disk space",    "Unable to create required cluster objects",
 };
 constexpr std::string_view kReachabilities[] = {
-    "connecting",    "connected",  "refused",     "silent",
-    "name_unknown",  "tls_failed", "auth_failed", "too_many_connections",
-    "starting_up",   "shutting_down",
+    "connecting",   "connected",     "refused",     "silent",
+    "name_unknown", "tls_failed",    "auth_failed", "too_many_connections",
+    "starting_up",  "shutting_down",
 };
 
 constexpr Family kInfo("keelwatch_cluster_info", Type::kGauge,
@@ -64,21 +58,24 @@ constexpr Family kReachability("keelwatch_instance_reachability", Type::kGauge,
                                "1 for what the last attempt to talk to the instance met, 0 for the "
                                "other outcomes; absent where no credential is set up.",
                                {"namespace", "cluster", "pod", "state"});
-constexpr Family kInRecovery("keelwatch_instance_in_recovery", Type::kGauge,
-                             "1 for a standby, 0 for a writable instance, from pg_is_in_recovery(); "
-                             "absent while the instance does not answer.",
-                             {"namespace", "cluster", "pod"});
+constexpr Family kInRecovery(
+    "keelwatch_instance_in_recovery", Type::kGauge,
+    "1 for a standby, 0 for a writable instance, from pg_is_in_recovery(); "
+    "absent while the instance does not answer.",
+    {"namespace", "cluster", "pod"});
 constexpr Family kTimeline("keelwatch_instance_timeline_id", Type::kGauge,
                            "Timeline of the WAL that the instance writes or receives; absent while "
                            "it does not answer.",
                            {"namespace", "cluster", "pod"});
-constexpr Family kPosition("keelwatch_instance_wal_position_bytes", Type::kGauge,
-                           "WAL position: written by a primary, replayed by a standby; absent while "
-                           "the instance does not answer.",
-                           {"namespace", "cluster", "pod"});
-constexpr Family kStarted("keelwatch_instance_start_timestamp_seconds", Type::kGauge,
-                          "When the instance's postmaster started; absent while it does not answer.",
-                          {"namespace", "cluster", "pod"});
+constexpr Family kPosition(
+    "keelwatch_instance_wal_position_bytes", Type::kGauge,
+    "WAL position: written by a primary, replayed by a standby; absent while "
+    "the instance does not answer.",
+    {"namespace", "cluster", "pod"});
+constexpr Family kStarted(
+    "keelwatch_instance_start_timestamp_seconds", Type::kGauge,
+    "When the instance's postmaster started; absent while it does not answer.",
+    {"namespace", "cluster", "pod"});
 constexpr Family kVersion("keelwatch_instance_version_number", Type::kGauge,
                           "server_version_num of the instance (150007 is 15.7); absent while it "
                           "does not answer.",
@@ -93,13 +90,13 @@ void write_object(const model::Cluster& object, WallTime at, metrics::Writer& wr
   const std::string& name = object.meta.name;
   writer.write(kInfo, {ns, name, object.image, object.system_id}, Observed<bool>::known(true, at));
   if (!object.phase.empty()) {
-    writer.write_states(kPhase, {ns, name}, kPhases, Observed<std::string>::known(object.phase, at));
+    writer.write_states(kPhase, {ns, name}, kPhases,
+                        Observed<std::string>::known(object.phase, at));
   }
   writer.write(kReady, {ns, name},
                Observed<std::optional<std::int64_t>>::known(object.ready_instances, at));
-  writer.write(
-      kPrimaryTimestamp, {ns, name},
-      Observed<std::optional<WallTime>>::known(object.current_primary_timestamp, at));
+  writer.write(kPrimaryTimestamp, {ns, name},
+               Observed<std::optional<WallTime>>::known(object.current_primary_timestamp, at));
 }
 
 void write_instance(const model::Instance& instance, WallTime at, metrics::Writer& writer) {
@@ -122,12 +119,11 @@ void write_instance(const model::Instance& instance, WallTime at, metrics::Write
   using Facts = model::ServerFacts;
   writer.write(kInRecovery, labels, server.map([](const Facts& s) { return s.in_recovery; }));
   writer.write(kTimeline, labels, server.map([](const Facts& s) { return s.timeline; }));
-  writer.write(kPosition, labels,
-               server.map([](const Facts& s) -> std::optional<std::uint64_t> {
-                 const auto& position = s.in_recovery ? s.replayed : s.current;
-                 if (!position) return std::nullopt;
-                 return position->bytes;
-               }));
+  writer.write(kPosition, labels, server.map([](const Facts& s) -> std::optional<std::uint64_t> {
+    const auto& position = s.in_recovery ? s.replayed : s.current;
+    if (!position) return std::nullopt;
+    return position->bytes;
+  }));
   writer.write(kStarted, labels, server.map([](const Facts& s) { return s.started; }));
   writer.write(kVersion, labels, server.map([](const Facts& s) { return s.version; }));
 }

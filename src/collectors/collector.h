@@ -1,5 +1,6 @@
-// A collector is data and one pure function: the families that it declares, and how they are written
-// from the world and its assessment. `describe metrics` and the README's table read the same list.
+// A collector is data and one pure function: the families that it declares, and how they are
+// written from the world and its assessment. `describe metrics` and the README's table read the
+// same list.
 #pragma once
 
 #include <span>

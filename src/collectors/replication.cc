@@ -12,10 +12,11 @@ using metrics::Type;
 constexpr Family kExpected("keelwatch_replication_standbys_expected", Type::kGauge,
                            "Standbys that there should be: one less than the instances desired.",
                            {"namespace", "cluster"});
-constexpr Family kStreamingCount("keelwatch_replication_standbys_streaming", Type::kGauge,
-                                 "Standbys to which somebody sends WAL; absent while that is unknown "
-                                 "of one of them.",
-                                 {"namespace", "cluster"});
+constexpr Family kStreamingCount(
+    "keelwatch_replication_standbys_streaming", Type::kGauge,
+    "Standbys to which somebody sends WAL; absent while that is unknown "
+    "of one of them.",
+    {"namespace", "cluster"});
 constexpr Family kLoss("keelwatch_replication_loss_if_primary_dies_bytes", Type::kGauge,
                        "WAL that no standby has on disk yet; absent while no primary or no standby "
                        "tells its position.",
@@ -24,10 +25,11 @@ constexpr Family kState("keelwatch_replication_standby_state", Type::kGauge,
                         "1 for the state of the standby, judged by its own answer and by the "
                         "senders', 0 for the other states; absent while it is unknown.",
                         {"namespace", "cluster", "pod", "state"});
-constexpr Family kStreaming("keelwatch_replication_streaming", Type::kGauge,
-                            "1 if somebody sends WAL to the standby, 0 if nobody does; absent while "
-                            "that is unknown.",
-                            {"namespace", "cluster", "pod"});
+constexpr Family kStreaming(
+    "keelwatch_replication_streaming", Type::kGauge,
+    "1 if somebody sends WAL to the standby, 0 if nobody does; absent while "
+    "that is unknown.",
+    {"namespace", "cluster", "pod"});
 constexpr Family kReceiver("keelwatch_replication_wal_receiver_up", Type::kGauge,
                            "1 if the standby's own WAL receiver streams, 0 if it has none; absent "
                            "while the standby does not answer.",
@@ -37,14 +39,15 @@ constexpr Family kLagBytes("keelwatch_replication_lag_bytes", Type::kGauge,
                            "flush, replay); absent while one of the two is unknown, never zero "
                            "because a standby is cut off.",
                            {"namespace", "cluster", "pod", "stage"});
-constexpr Family kLagSeconds("keelwatch_replication_lag_seconds", Type::kGauge,
-                             "How old the standby's data is: 0 with nothing left to replay, else the "
-                             "measured replay lag or the age of its last replayed commit.",
-                             {"namespace", "cluster", "pod", "stage"});
+constexpr Family kLagSeconds(
+    "keelwatch_replication_lag_seconds", Type::kGauge,
+    "How old the standby's data is: 0 with nothing left to replay, else the "
+    "measured replay lag or the age of its last replayed commit.",
+    {"namespace", "cluster", "pod", "stage"});
 
-constexpr std::array<const Family*, 8> kFamilies = {
-    &kExpected,  &kStreamingCount, &kLoss,     &kState,
-    &kStreaming, &kReceiver,       &kLagBytes, &kLagSeconds};
+constexpr std::array<const Family*, 8> kFamilies = {&kExpected, &kStreamingCount, &kLoss,
+                                                    &kState,    &kStreaming,      &kReceiver,
+                                                    &kLagBytes, &kLagSeconds};
 
 void write_standby(const analysis::Standby& standby, metrics::Writer& writer) {
   const std::string_view ns = standby.id.ns;

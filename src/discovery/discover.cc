@@ -56,8 +56,9 @@ void apply_login(InstanceTarget& target, PgTarget connection, const config::Post
     connection.password = Secret(first_line(std::move(*password)));
   }
   if (login.password_file.empty() && login.passfile.empty() && login.sslcert.empty()) {
-    target.not_set_up_reason = "no credential: set postgres.password_file, passfile or sslcert for "
-                               "a role with pg_monitor";
+    target.not_set_up_reason =
+        "no credential: set postgres.password_file, passfile or sslcert for "
+        "a role with pg_monitor";
     return;
   }
   target.connection = std::move(connection);

@@ -296,8 +296,7 @@ class Reader {
         std::string remedy = "write";
         for (std::string_view v : known->values)
           remedy += (remedy == "write" ? " " : " or ") + std::string(v);
-        reader.error(entry.key, in_quotes(value) + " is not a value of this header",
-                     remedy);
+        reader.error(entry.key, in_quotes(value) + " is not a value of this header", remedy);
         continue;
       }
       out.headers.push_back({entry.key, value});

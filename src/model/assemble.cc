@@ -54,9 +54,8 @@ std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSli
         .reports = {}});
   }
   const bool all_fresh = !staleness.expired(slice->clusters) && !staleness.expired(slice->pods) &&
-                         !staleness.expired(slice->services) &&
-                         !staleness.expired(slice->claims) && !staleness.expired(slice->volumes) &&
-                         !staleness.expired(slice->nodes);
+                         !staleness.expired(slice->services) && !staleness.expired(slice->claims) &&
+                         !staleness.expired(slice->volumes) && !staleness.expired(slice->nodes);
   if (all_fresh) return slice;
   return std::make_shared<KubernetesSlice>(
       KubernetesSlice{.clusters = staleness.apply(slice->clusters, "kubernetes Cluster"),

@@ -84,9 +84,7 @@ template <HasFields T>
 void put(JsonWriter& out, const T& value) {
   out.begin_object();
   std::apply(
-      [&](const auto&... fields) {
-        ((out.key(fields.name), put(out, value.*fields.member)), ...);
-      },
+      [&](const auto&... fields) { ((out.key(fields.name), put(out, value.*fields.member)), ...); },
       T::fields());
   out.end_object();
 }
@@ -256,9 +254,9 @@ struct Get<Observed<T>> {
       const auto absence = parse_absence(*absent);
       const auto code = parse_code(v["code"].string().value_or(""));
       if (!absence || !code) return malformed("expected a reason for the absence");
-      return Observed<T>::absent(
-          {*absence, Error(*code, std::string(v["message"].string().value_or(""))),
-           std::string(v["source"].string().value_or(""))});
+      return Observed<T>::absent({*absence,
+                                  Error(*code, std::string(v["message"].string().value_or(""))),
+                                  std::string(v["source"].string().value_or(""))});
     }
     auto at = get<WallTime>(v["at"]);
     if (!at) return at.error().context("at");
@@ -271,7 +269,8 @@ struct Get<Observed<T>> {
 template <HasFields T>
 struct Get<T> {
   static Result<T> from(JsonValue v) {
-    return std::apply([&](const auto&... fields) { return from_fields(v, fields...); }, T::fields());
+    return std::apply([&](const auto&... fields) { return from_fields(v, fields...); },
+                      T::fields());
   }
 
  private:

@@ -1,5 +1,5 @@
-// Model facts as JSON and back, for tapes, `explain --json` and tests. Every struct is written by its
-// fields() list; times are RFC 3339 with nanoseconds, durations Prometheus text, LSNs in
+// Model facts as JSON and back, for tapes, `explain --json` and tests. Every struct is written by
+// its fields() list; times are RFC 3339 with nanoseconds, durations Prometheus text, LSNs in
 // PostgreSQL's notation, and an Observed is {"at": …, "value": …} or {"absent": …, "code": …,
 // "message": …, "source": …}. The model holds no secrets, so neither do these texts.
 #pragma once

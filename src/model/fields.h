@@ -1,6 +1,6 @@
 // field("name", &T::member): every model struct lists its members once, in a static fields(), and
-// tapes, `explain` and tests encode and decode through that list. A member left out of it is lost on
-// a tape, which the replay tests notice.
+// tapes, `explain` and tests encode and decode through that list. A member left out of it is lost
+// on a tape, which the replay tests notice.
 #pragma once
 
 #include <string_view>
@@ -11,11 +11,11 @@ namespace keelwatch::model {
 template <typename Struct, typename Member>
 struct Field {
   std::string_view name;
-  Member Struct::*member;
+  Member Struct::* member;
 };
 
 template <typename Struct, typename Member>
-constexpr Field<Struct, Member> field(std::string_view name, Member Struct::*member) {
+constexpr Field<Struct, Member> field(std::string_view name, Member Struct::* member) {
   return {name, member};
 }
 

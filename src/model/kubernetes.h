@@ -40,11 +40,11 @@ struct Cluster {
   std::optional<std::int64_t> instances;  // spec.instances: desired
   std::string image;                      // status.image or spec.imageName
   std::string superuser_secret;
-  std::string ca_secret;                  // status.certificates.serverCASecret
+  std::string ca_secret;  // status.certificates.serverCASecret
   std::vector<std::string> server_alt_dns_names;
-  std::string slot_prefix;                // spec.replicationSlots.highAvailability.slotPrefix
-  bool replica_cluster = false;           // spec.replica.enabled, or primary names another cluster
-  std::string phase;                      // status.phase, verbatim
+  std::string slot_prefix;       // spec.replicationSlots.highAvailability.slotPrefix
+  bool replica_cluster = false;  // spec.replica.enabled, or primary names another cluster
+  std::string phase;             // status.phase, verbatim
   std::string phase_reason;
   std::string current_primary;
   std::string target_primary;
@@ -79,7 +79,7 @@ struct Cluster {
 struct Pod {
   ObjectMeta meta;
   std::string node;
-  std::string phase;   // Pending, Running, Succeeded, Failed, Unknown
+  std::string phase;  // Pending, Running, Succeeded, Failed, Unknown
   std::string pod_ip;
   std::optional<bool> ready;                 // condition Ready; absent before the kubelet wrote one
   std::optional<WallTime> ready_transition;  // when that condition changed last
@@ -124,7 +124,7 @@ struct Service {
 
 struct PersistentVolumeClaim {
   ObjectMeta meta;
-  std::string phase;        // Pending, Bound, Lost
+  std::string phase;  // Pending, Bound, Lost
   std::string volume_name;
   std::string storage_class;
   std::optional<std::int64_t> capacity_bytes;
@@ -193,13 +193,11 @@ struct KubernetesSlice {
   std::vector<SourceReport> reports;  // target = kind ("Cluster", "Pod", ...)
 
   static constexpr auto fields() {
-    return std::tuple(field("clusters", &KubernetesSlice::clusters),
-                      field("pods", &KubernetesSlice::pods),
-                      field("services", &KubernetesSlice::services),
-                      field("claims", &KubernetesSlice::claims),
-                      field("volumes", &KubernetesSlice::volumes),
-                      field("nodes", &KubernetesSlice::nodes),
-                      field("reports", &KubernetesSlice::reports));
+    return std::tuple(
+        field("clusters", &KubernetesSlice::clusters), field("pods", &KubernetesSlice::pods),
+        field("services", &KubernetesSlice::services), field("claims", &KubernetesSlice::claims),
+        field("volumes", &KubernetesSlice::volumes), field("nodes", &KubernetesSlice::nodes),
+        field("reports", &KubernetesSlice::reports));
   }
 };
 

@@ -40,14 +40,15 @@ struct InstanceId {
   }
 };
 
-// "namespace/pod"; "cluster/pod" outside Kubernetes: how reports, logs and reasons name an instance.
+// "namespace/pod"; "cluster/pod" outside Kubernetes: how reports, logs and reasons name an
+// instance.
 [[nodiscard]] inline std::string text(const InstanceId& id) {
   return (id.ns.empty() ? id.cluster : id.ns) + "/" + id.pod;
 }
 
 // What happened at the last attempt to talk to the instance.
 enum class Reachability {
-  kConnecting,          // no attempt has ended yet
+  kConnecting,  // no attempt has ended yet
   kConnected,
   kRefused,             // nobody listens, or reset
   kSilent,              // the deadline passed: frozen, black hole
@@ -96,13 +97,12 @@ struct WalReceiver {
   std::string sender_host;
 
   static constexpr auto fields() {
-    return std::tuple(field("status", &WalReceiver::status),
-                      field("receivedTimeline", &WalReceiver::received_timeline),
-                      field("flushed", &WalReceiver::flushed),
-                      field("latestEnd", &WalReceiver::latest_end),
-                      field("lastMessage", &WalReceiver::last_message),
-                      field("slotName", &WalReceiver::slot_name),
-                      field("senderHost", &WalReceiver::sender_host));
+    return std::tuple(
+        field("status", &WalReceiver::status),
+        field("receivedTimeline", &WalReceiver::received_timeline),
+        field("flushed", &WalReceiver::flushed), field("latestEnd", &WalReceiver::latest_end),
+        field("lastMessage", &WalReceiver::last_message),
+        field("slotName", &WalReceiver::slot_name), field("senderHost", &WalReceiver::sender_host));
   }
 };
 
@@ -111,32 +111,29 @@ struct ServerFacts {
   std::int64_t version = 0;  // server_version_num: 150007
   std::string system_identifier;
   bool in_recovery = false;
-  std::optional<bool> read_only;           // default_transaction_read_only
-  std::optional<std::int64_t> timeline;    // primary: of the WAL file being written;
-                                           // standby: of the WAL receiver, else of the control file
-  std::optional<Lsn> current;              // primary: pg_current_wal_lsn()
-  std::optional<Lsn> received;             // standby: pg_last_wal_receive_lsn(); frozen when cut off
-  std::optional<Lsn> replayed;             // standby: pg_last_wal_replay_lsn()
+  std::optional<bool> read_only;         // default_transaction_read_only
+  std::optional<std::int64_t> timeline;  // primary: of the WAL file being written;
+                                         // standby: of the WAL receiver, else of the control file
+  std::optional<Lsn> current;            // primary: pg_current_wal_lsn()
+  std::optional<Lsn> received;           // standby: pg_last_wal_receive_lsn(); frozen when cut off
+  std::optional<Lsn> replayed;           // standby: pg_last_wal_replay_lsn()
   std::optional<WallTime> last_replayed_commit;  // pg_last_xact_replay_timestamp()
   std::optional<bool> replay_paused;
   std::optional<Duration> recovery_min_apply_delay;
-  WallTime server_time;                    // clock_timestamp()
-  std::optional<WallTime> started;         // pg_postmaster_start_time()
+  WallTime server_time;             // clock_timestamp()
+  std::optional<WallTime> started;  // pg_postmaster_start_time()
 
   static constexpr auto fields() {
-    return std::tuple(field("version", &ServerFacts::version),
-                      field("systemIdentifier", &ServerFacts::system_identifier),
-                      field("inRecovery", &ServerFacts::in_recovery),
-                      field("readOnly", &ServerFacts::read_only),
-                      field("timeline", &ServerFacts::timeline),
-                      field("current", &ServerFacts::current),
-                      field("received", &ServerFacts::received),
-                      field("replayed", &ServerFacts::replayed),
-                      field("lastReplayedCommit", &ServerFacts::last_replayed_commit),
-                      field("replayPaused", &ServerFacts::replay_paused),
-                      field("recoveryMinApplyDelay", &ServerFacts::recovery_min_apply_delay),
-                      field("serverTime", &ServerFacts::server_time),
-                      field("started", &ServerFacts::started));
+    return std::tuple(
+        field("version", &ServerFacts::version),
+        field("systemIdentifier", &ServerFacts::system_identifier),
+        field("inRecovery", &ServerFacts::in_recovery), field("readOnly", &ServerFacts::read_only),
+        field("timeline", &ServerFacts::timeline), field("current", &ServerFacts::current),
+        field("received", &ServerFacts::received), field("replayed", &ServerFacts::replayed),
+        field("lastReplayedCommit", &ServerFacts::last_replayed_commit),
+        field("replayPaused", &ServerFacts::replay_paused),
+        field("recoveryMinApplyDelay", &ServerFacts::recovery_min_apply_delay),
+        field("serverTime", &ServerFacts::server_time), field("started", &ServerFacts::started));
   }
 };
 

@@ -26,16 +26,14 @@ struct SourceReport {
   bool not_installed = false;                   // the API group does not exist here
 
   static constexpr auto fields() {
-    return std::tuple(field("source", &SourceReport::source), field("target", &SourceReport::target),
-                      field("up", &SourceReport::up),
-                      field("lastSuccess", &SourceReport::last_success),
-                      field("lastDuration", &SourceReport::last_duration),
-                      field("errors", &SourceReport::errors),
-                      field("lastError", &SourceReport::last_error),
-                      field("clockSkewSeconds", &SourceReport::clock_skew_seconds),
-                      field("requests", &SourceReport::requests),
-                      field("notSetUp", &SourceReport::not_set_up),
-                      field("notInstalled", &SourceReport::not_installed));
+    return std::tuple(
+        field("source", &SourceReport::source), field("target", &SourceReport::target),
+        field("up", &SourceReport::up), field("lastSuccess", &SourceReport::last_success),
+        field("lastDuration", &SourceReport::last_duration), field("errors", &SourceReport::errors),
+        field("lastError", &SourceReport::last_error),
+        field("clockSkewSeconds", &SourceReport::clock_skew_seconds),
+        field("requests", &SourceReport::requests), field("notSetUp", &SourceReport::not_set_up),
+        field("notInstalled", &SourceReport::not_installed));
   }
 };
 

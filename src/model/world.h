@@ -11,7 +11,7 @@
 namespace keelwatch::model {
 
 struct World {
-  WallTime at;  // when it was assembled
+  WallTime at;                                        // when it was assembled
   std::shared_ptr<const KubernetesSlice> kubernetes;  // never null after assemble()
   std::shared_ptr<const PostgresSlice> postgres;      // never null after assemble()
 };

@@ -103,13 +103,14 @@ TEST_CASE("each fault of a standby has its own state", "[analysis]") {
         standby_with(unchanged, {})},
        "diverged_timeline"},
       {"right after a failover the old timeline's name is no divergence while it streams",
-       {answering("pg-1",
-                  [] {
-                    model::ServerFacts s = primary_facts(kHead);
-                    s.timeline = 2;
-                    return s;
-                  }(),
-                  row("streaming")),
+       {answering(
+            "pg-1",
+            [] {
+              model::ServerFacts s = primary_facts(kHead);
+              s.timeline = 2;
+              return s;
+            }(),
+            row("streaming")),
         standby_with(unchanged)},
        "streaming"},
       {"other system identifier",
@@ -128,7 +129,9 @@ TEST_CASE("each fault of a standby has its own state", "[analysis]") {
       {"silent", {primary(row("streaming")), silent("pg-2", Reachability::kSilent)}, "unreachable"},
       {"starting up", {primary({}), silent("pg-2", Reachability::kStartingUp)}, "starting"},
       {"shutting down", {primary({}), silent("pg-2", Reachability::kShuttingDown)}, "starting"},
-      {"first attempt not ended", {primary({}), silent("pg-2", Reachability::kConnecting)}, nullptr},
+      {"first attempt not ended",
+       {primary({}), silent("pg-2", Reachability::kConnecting)},
+       nullptr},
       {"connected, but its answer was refused",
        {primary({}), silent("pg-2", Reachability::kConnected)},
        nullptr},
@@ -193,15 +196,15 @@ TEST_CASE("seconds are zero only with nothing left to replay", "[analysis]") {
 }
 
 TEST_CASE("a standby that has passed the primary's sampled position is not behind", "[analysis]") {
-  const Replication replication = assess_one(
-      {primary({sender_row("pg-2", kHead)}), answering("pg-2", standby_facts(kHead + 8), {},
-                                                       {receiver()})});
+  const Replication replication =
+      assess_one({primary({sender_row("pg-2", kHead)}),
+                  answering("pg-2", standby_facts(kHead + 8), {}, {receiver()})});
   CHECK(known(find(replication, "pg-2").replay_lag_bytes) == 0);
 }
 
 TEST_CASE("without a primary no lag has a value", "[analysis]") {
-  const Replication replication = assess_one({silent("pg-1", Reachability::kSilent),
-                                              answering("pg-2", standby_facts(kHead))});
+  const Replication replication =
+      assess_one({silent("pg-1", Reachability::kSilent), answering("pg-2", standby_facts(kHead))});
   const Standby& standby = find(replication, "pg-2");
   CHECK_FALSE(standby.replay_lag_bytes.is_known());
   CHECK_FALSE(standby.replay_lag.is_known());
@@ -210,8 +213,9 @@ TEST_CASE("without a primary no lag has a value", "[analysis]") {
 
 TEST_CASE("a primary that cannot be asked does not become a standby", "[analysis]") {
   Memory memory;
-  const auto healthy = std::vector<Instance>{primary({sender_row("pg-2", kHead)}),
-                                             answering("pg-2", standby_facts(kHead), {}, {receiver()})};
+  const auto healthy =
+      std::vector<Instance>{primary({sender_row("pg-2", kHead)}),
+                            answering("pg-2", standby_facts(kHead), {}, {receiver()})};
   CHECK(assess_one(healthy, &memory).standbys.size() == 1);
   const auto stopped = std::vector<Instance>{silent("pg-1", Reachability::kRefused),
                                              answering("pg-2", standby_facts(kHead))};
@@ -251,7 +255,9 @@ TEST_CASE("the number of writable primaries is known only when it can be", "[ana
   const Case cases[] = {
       {"one", {primary({}), answering("pg-2", standby_facts(kHead))}, 1},
       {"two", {primary({}), answering("pg-2", primary_facts(kHead))}, 2},
-      {"two standbys", {answering("pg-1", standby_facts(1)), answering("pg-2", standby_facts(1))}, 0},
+      {"two standbys",
+       {answering("pg-1", standby_facts(1)), answering("pg-2", standby_facts(1))},
+       0},
       {"the primary's connections are refused",
        {silent("pg-1", Reachability::kRefused), answering("pg-2", standby_facts(1))},
        0},

@@ -39,8 +39,8 @@ std::shared_ptr<const model::PostgresSlice> postgres(std::vector<model::Instance
 
 TEST_CASE("a tape that is written reads back, in the order of its times", "[app]") {
   const auto all = slices({answering("pg-1", primary_facts(1000))});
-  const std::string text = tape_header() + tape_line(kNow + 1s, *all.postgres) +
-                           tape_line(kNow, *all.kubernetes);
+  const std::string text =
+      tape_header() + tape_line(kNow + 1s, *all.postgres) + tape_line(kNow, *all.kubernetes);
   const auto tape = read_tape(text);
   REQUIRE(tape);
   REQUIRE(tape->size() == 2);

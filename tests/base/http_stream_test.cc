@@ -100,8 +100,8 @@ TEST_CASE("a cut stream gives what came, then unavailable", "[http][stream]") {
   };
   for (const auto& [name, bytes] : cases) {
     INFO(name);
-    const ScriptedServer server([&, bytes = bytes](ScriptedConnection& connection) {
-      if (connection.read_request()) connection.send(kChunked + bytes);
+    const ScriptedServer server([&, cut = bytes](ScriptedConnection& connection) {
+      if (connection.read_request()) connection.send(kChunked + cut);
     });
     NetFixture net;
     auto stream = open(net, server.url());

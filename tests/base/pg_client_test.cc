@@ -146,7 +146,8 @@ TEST_CASE("answers larger than any buffer arrive whole", "[base][postgres]") {
   ConnectResult conn = client.connect(server.target());
   REQUIRE(conn);
   const std::string big = "select repeat('x', 5000000)";
-  const auto results = client.pipeline(**conn, {big, "select length('" + std::string(3'000'000, 'y') + "')"});
+  const auto results =
+      client.pipeline(**conn, {big, "select length('" + std::string(3'000'000, 'y') + "')"});
   REQUIRE(results.size() == 2);
   CHECK(only_value(results[0]).size() == 5'000'000);
   CHECK(only_value(results[1]) == "3000000");
@@ -155,8 +156,7 @@ TEST_CASE("answers larger than any buffer arrive whole", "[base][postgres]") {
 TEST_CASE("a refused login says why by SQLSTATE, whatever the server's language",
           "[base][postgres]") {
   testing::PostgresOptions options;
-  options.settings = {"max_connections=4", "superuser_reserved_connections=1",
-                      "max_wal_senders=0"};
+  options.settings = {"max_connections=4", "superuser_reserved_connections=1", "max_wal_senders=0"};
   PostgresServer server(options);
   server.sql("create role nologin nologin password 'x'");
   server.sql("create database closed");
@@ -212,8 +212,7 @@ TEST_CASE("the SQLSTATE is found beside translated severities and hostile texts"
     std::string message;
   };
   const Case cases[] = {
-      {"Russian",
-       error_response("ВАЖНО", "57P03", "система баз данных останавливается"), "57P03",
+      {"Russian", error_response("ВАЖНО", "57P03", "система баз данных останавливается"), "57P03",
        "система баз данных останавливается"},
       {"a text that looks like a code", error_response("FATAL", "28000", "see FOO:  12345"),
        "28000", "see FOO:  12345"},
@@ -284,7 +283,8 @@ TEST_CASE("a statement that misses its deadline costs the connection", "[base][p
   target.statement_timeout = Duration::zero();
   conn = client.connect(target);
   REQUIRE(conn);
-  const auto results = client.pipeline(**conn, {"select 1", "select pg_sleep(20)", "select 2"}, 50ms);
+  const auto results =
+      client.pipeline(**conn, {"select 1", "select pg_sleep(20)", "select 2"}, 50ms);
   REQUIRE(results.size() == 3);
   CHECK(only_value(results[0]) == "1");
   REQUIRE_FALSE(results[1]);
@@ -327,8 +327,9 @@ TEST_CASE("an idle connection notices how the server leaves it", "[base][postgre
     CHECK((*conn)->parameter_status("TimeZone") == "Asia/Tokyo");
   }
   SECTION("terminated by an administrator") {
-    server.sql("select pg_terminate_backend(pid) from pg_stat_activity where "
-               "application_name = 'keelwatch' and pid <> pg_backend_pid()");
+    server.sql(
+        "select pg_terminate_backend(pid) from pg_stat_activity where "
+        "application_name = 'keelwatch' and pid <> pg_backend_pid()");
     REQUIRE(client.wait_closed(**conn, 5s));
     REQUIRE((*conn)->closed_by());
     CHECK((*conn)->closed_by()->sqlstate == "57P01");

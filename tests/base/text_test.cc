@@ -16,9 +16,9 @@ TEST_CASE("durations read and print in Prometheus' form", "[base]") {
     const char* printed;
   };
   const Case cases[] = {
-      {"0", 0s, "0s"},          {"30s", 30s, "30s"},        {"1h30m", 90min, "1h30m"},
-      {"250ms", 250ms, "250ms"}, {"90s", 90s, "1m30s"},      {"1d", 24h, "1d"},
-      {"2w", 24h * 14, "2w"},   {"8d", 24h * 8, "8d"},      {"1y", 24h * 365, "1y"},
+      {"0", 0s, "0s"},           {"30s", 30s, "30s"},   {"1h30m", 90min, "1h30m"},
+      {"250ms", 250ms, "250ms"}, {"90s", 90s, "1m30s"}, {"1d", 24h, "1d"},
+      {"2w", 24h * 14, "2w"},    {"8d", 24h * 8, "8d"}, {"1y", 24h * 365, "1y"},
   };
   for (const Case& c : cases) {
     INFO(c.text);
@@ -54,8 +54,9 @@ TEST_CASE("RFC 3339 times read with any offset, and print in UTC", "[base]") {
     REQUIRE(parsed);
     CHECK(format_rfc3339(*parsed) == c.printed);
   }
-  for (const char* text : {"", "2026-11-25", "2026-13-25T02:56:43Z", "2026-02-30T02:56:43Z",
-                           "2026-11-25T02:56:43", "2026-11-25T25:56:43Z", "2026-11-25T02:56:43.Z"}) {
+  for (const char* text :
+       {"", "2026-11-25", "2026-13-25T02:56:43Z", "2026-02-30T02:56:43Z", "2026-11-25T02:56:43",
+        "2026-11-25T25:56:43Z", "2026-11-25T02:56:43.Z"}) {
     INFO(text);
     CHECK_FALSE(parse_rfc3339(text));
   }
@@ -85,14 +86,20 @@ TEST_CASE("log lines are logfmt or JSON and never show a secret", "[base]") {
   std::vector<std::string> lines;
   const auto sink = [&](std::string_view line) { lines.emplace_back(line); };
   Logger(LogLevel::kInfo, LogFormat::kLogfmt, sink)
-      .warn("kubernetes", "watch ended", {{"kind", "Cluster"}, {"retry_seconds", 2.5},
-                                          {"token", Secret("hunter2")}, {"err", "a \"b\"\n"}});
-  Logger(LogLevel::kInfo, LogFormat::kJson, sink).info("app", "up", {{"port", 10555}, {"ok", true}});
+      .warn("kubernetes", "watch ended",
+            {{"kind", "Cluster"},
+             {"retry_seconds", 2.5},
+             {"token", Secret("hunter2")},
+             {"err", "a \"b\"\n"}});
+  Logger(LogLevel::kInfo, LogFormat::kJson, sink)
+      .info("app", "up", {{"port", 10555}, {"ok", true}});
   Logger(LogLevel::kInfo, LogFormat::kJson, sink).debug("app", "not shown");
   REQUIRE(lines.size() == 2);
-  CHECK_THAT(lines[0], Catch::Contains("level=warn source=kubernetes msg=\"watch ended\" kind=Cluster "
-                                       "retry_seconds=2.5 token=<secret> err=\"a \\\"b\\\"\\n\""));
-  CHECK_THAT(lines[1], Catch::Contains(R"("level":"info","source":"app","msg":"up","port":10555,"ok":true})"));
+  CHECK_THAT(lines[0],
+             Catch::Contains("level=warn source=kubernetes msg=\"watch ended\" kind=Cluster "
+                             "retry_seconds=2.5 token=<secret> err=\"a \\\"b\\\"\\n\""));
+  CHECK_THAT(lines[1], Catch::Contains(
+                           R"("level":"info","source":"app","msg":"up","port":10555,"ok":true})"));
 }
 
 }  // namespace keelwatch

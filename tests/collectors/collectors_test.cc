@@ -42,8 +42,8 @@ TEST_CASE("family names, labels and helps keep the rules of the metric contract"
 }
 
 TEST_CASE("a standby that is cut off shows so in every family", "[collectors]") {
-  const auto moment = step_once(
-      {answering("pg-1", primary_facts(1000)), answering("pg-2", standby_facts(300))});
+  const auto moment =
+      step_once({answering("pg-1", primary_facts(1000)), answering("pg-2", standby_facts(300))});
   CHECK(sample_lines(*moment, "keelwatch_replication_") ==
         R"(keelwatch_replication_standbys_expected{namespace="default",cluster="pg"} 2
 keelwatch_replication_standbys_streaming{namespace="default",cluster="pg"} 0
@@ -64,15 +64,19 @@ keelwatch_replication_lag_seconds{namespace="default",cluster="pg",pod="pg-2",st
 )");
 }
 
-TEST_CASE("an instance that does not answer has no facts, only that it is not up",
-          "[collectors]") {
+TEST_CASE("an instance that does not answer has no facts, only that it is not up", "[collectors]") {
   const auto moment = step_once({answering("pg-1", primary_facts(1000)),
                                  silent("pg-2", model::Reachability::kSilent, "no answer in 2s")});
   const std::string lines = sample_lines(*moment, "keelwatch_instance_");
-  CHECK_THAT(lines, Catch::Contains(R"(keelwatch_instance_up{namespace="default",cluster="pg",pod="pg-2"} 0)"));
+  CHECK_THAT(lines, Catch::Contains(
+                        R"(keelwatch_instance_up{namespace="default",cluster="pg",pod="pg-2"} 0)"));
   CHECK_THAT(lines, Catch::Contains(R"(pod="pg-2",state="silent"} 1)"));
-  CHECK_THAT(lines, !Catch::Contains(R"(keelwatch_instance_in_recovery{namespace="default",cluster="pg",pod="pg-2"})"));
-  CHECK_THAT(lines, !Catch::Contains(R"(keelwatch_instance_timeline_id{namespace="default",cluster="pg",pod="pg-2"})"));
+  CHECK_THAT(lines,
+             !Catch::Contains(
+                 R"(keelwatch_instance_in_recovery{namespace="default",cluster="pg",pod="pg-2"})"));
+  CHECK_THAT(lines,
+             !Catch::Contains(
+                 R"(keelwatch_instance_timeline_id{namespace="default",cluster="pg",pod="pg-2"})"));
   CHECK_THAT(sample_lines(*moment, "keelwatch_replication_lag"), !Catch::Contains("pg-2"));
 }
 

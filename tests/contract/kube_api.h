@@ -47,7 +47,8 @@ class KubeServer {
   [[nodiscard]] virtual std::string token() const = 0;
 
   // The custom kinds of an API group ("postgresql.cnpg.io"). The real server reads their
-  // definitions from the folders of KEELWATCH_CRDS. Not installed at first.
+  // definitions from the folders of KEELWATCH_CRDS, and keeps an installed group for later tests:
+  // one that needs it absent uninstalls it (20 s) first. uninstall() of an absent one does nothing.
   virtual void install(const std::string& group) = 0;
   virtual void uninstall(const std::string& group) = 0;
 

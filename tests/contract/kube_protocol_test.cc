@@ -281,6 +281,7 @@ TEST_CASE("a list at an exact version that is forgotten is 410", "[contract]") {
 
 TEST_CASE("refused requests say why, in the API server's words", "[contract]") {
   const auto server = each_server();
+  server->put(config_map("db", "any"));
   server->forbid("", "pods");
   server->forbid("postgresql.cnpg.io", "clusters");
   const std::string user = R"(User "system:serviceaccount:keelwatch:keelwatch" cannot )";

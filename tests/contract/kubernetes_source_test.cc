@@ -246,8 +246,8 @@ TEST_CASE("while the network hangs the age grows, and afterwards it is fresh aga
     return reader.report("Pod").errors.contains("timeout") && !reader.report("Pod").up;
   }));
   CHECK(reader.slice().pods.is_known());
-  CHECK(reader.slice().pods.observed_at() == frozen);
-  CHECK(reader.report("Pod").last_success == frozen);
+  CHECK(reader.slice().pods.observed_at() <= frozen);
+  CHECK(reader.report("Pod").last_success == reader.slice().pods.observed_at());
   server.api->network().freeze(false);
   server.api->put(pod_json("hanging", "b", "1"));
   REQUIRE(reader.until(pods_are("a=1 b=1 ")));

@@ -89,10 +89,12 @@ TEST_CASE("a credential that vanishes is a fault, not a missing setup", "[discov
   const Targets before = discover(with_password(), &slice, password_file, {});
   Targets after = discover(with_password(), &slice, nothing, before);
   CHECK(after.instances.at(0).not_set_up_reason.empty());
-  CHECK_THAT(after.instances.at(0).cannot_connect_reason, Catch::StartsWith("the credential vanished"));
+  CHECK_THAT(after.instances.at(0).cannot_connect_reason,
+             Catch::StartsWith("the credential vanished"));
   // and stays one
   after = discover(with_password(), &slice, nothing, after);
-  CHECK_THAT(after.instances.at(0).cannot_connect_reason, Catch::StartsWith("the credential vanished"));
+  CHECK_THAT(after.instances.at(0).cannot_connect_reason,
+             Catch::StartsWith("the credential vanished"));
 }
 
 TEST_CASE("a silent API server keeps the instances, an emptied list does not", "[discovery]") {

@@ -63,8 +63,8 @@ TEST_CASE("slices come back from JSON as they were", "[model]") {
 
 TEST_CASE("a slice that does not fit names the member", "[model]") {
   JsonReader reader;
-  const auto decoded = decode_postgres_slice(
-      reader.parse(R"({"instances":[{"id":{"namespace":"a","cluster":"b","pod":7}}],"reports":[]})"));
+  const auto decoded = decode_postgres_slice(reader.parse(
+      R"({"instances":[{"id":{"namespace":"a","cluster":"b","pod":7}}],"reports":[]})"));
   REQUIRE_FALSE(decoded);
   CHECK(decoded.error().message() == "instances: [0]: id: pod: expected a text");
 }

@@ -185,7 +185,7 @@ TEST_CASE("a broken kubeconfig says where and what, and never shows its text", "
       {"no such user",
        "current-context: m\ncontexts:\n- name: m\n  context: {cluster: c, user: w}\n"
        "clusters:\n- name: c\n  cluster: {server: https://h}\n",
-       "", "config:4:32: contexts: m: user: there is no user named \"w\" under users"},
+       "", "config:4:31: contexts: m: user: there is no user named \"w\" under users"},
       {"no server", kubeconfig("{}", "{}"), "", "expected an https:// URL"},
       {"wrong type", kubeconfig("{server: [1]}", "{}"), "", "clusters: c: server: expected a text"},
       {"not base64", kubeconfig(kServer, "{client-key-data: 'secret-token!'}"), "",

@@ -133,7 +133,7 @@ TEST_CASE("whether a Cluster is a replica follows CNPG's own rule", "[kubernetes
 TEST_CASE("a field of a wrong type is a complaint that names it", "[kubernetes]") {
   CHECK(
       complaint_of(R"({"metadata":{"name":"pg"},"spec":{"instances":"three"}})", decode_cluster) ==
-      "member \"instances\" at byte 45: expected an integer, found a string");
+      "member \"instances\" at byte 46: expected an integer, found a string");
   CHECK(complaint_of(R"({"metadata":{"name":"pg"},"status":{"currentPrimaryTimestamp":"soon"}})",
                      decode_cluster) == "\"soon\" is not a time");
   CHECK(complaint_of(R"({"metadata":{"name":"pg"},"status":{"currentPrimaryTimestamp":""}})",

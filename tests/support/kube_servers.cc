@@ -68,7 +68,6 @@ class Real final : public KubeServer {
         patch_quietly(ref, R"({"metadata":{"finalizers":null}})");
         remove_quietly(ref);
       }
-      for (const std::string& group : groups_) api_->uninstall(group);
     } catch (const std::exception& error) {
       std::fprintf(stderr, "kube-apiserver: cleaning up: %s\n", error.what());
     }
@@ -78,14 +77,8 @@ class Real final : public KubeServer {
   std::string url() const override { return proxied(proxy_); }
   std::string ca_pem() const override { return api_->ca_pem(); }
   std::string token() const override { return api_->reader_token(); }
-  void install(const std::string& group) override {
-    groups_.insert(group);
-    api_->install(group);
-  }
-  void uninstall(const std::string& group) override {
-    groups_.erase(group);
-    api_->uninstall(group);
-  }
+  void install(const std::string& group) override { api_->install(group); }
+  void uninstall(const std::string& group) override { api_->uninstall(group); }
   void put(std::string_view json) override {
     const auto object = nlohmann::json::parse(json);
     objects_.push_back({object.at("apiVersion"), object.at("kind"),
@@ -131,7 +124,6 @@ class Real final : public KubeServer {
   std::shared_ptr<RealKubeApi> api_;
   TcpProxy proxy_;
   std::vector<KubeRef> objects_;
-  std::set<std::string> groups_;
 };
 
 }  // namespace

@@ -69,21 +69,20 @@ inline model::Instance answering(std::string pod, model::ServerFacts facts,
       .reachability_detail = {},
       .server = Observed<model::ServerFacts>::known(std::move(facts), kNow),
       .senders = Observed<std::vector<model::Sender>>::known(std::move(senders), kNow),
-      .wal_receiver =
-          Observed<std::vector<model::WalReceiver>>::known(std::move(receivers), kNow)};
+      .wal_receiver = Observed<std::vector<model::WalReceiver>>::known(std::move(receivers), kNow)};
 }
 
 inline model::Instance silent(std::string pod, model::Reachability why, std::string detail = "x") {
   const Error error(ErrorCode::kUnavailable, detail);
   const std::string source = "postgres default/" + pod;
-  return model::Instance{.id = {"default", "pg", std::move(pod)},
-                         .address = "10.0.0.1:5432",
-                         .reachability = why,
-                         .reachability_detail = std::move(detail),
-                         .server = Observed<model::ServerFacts>::unknown(error, source),
-                         .senders = Observed<std::vector<model::Sender>>::unknown(error, source),
-                         .wal_receiver =
-                             Observed<std::vector<model::WalReceiver>>::unknown(error, source)};
+  return model::Instance{
+      .id = {"default", "pg", std::move(pod)},
+      .address = "10.0.0.1:5432",
+      .reachability = why,
+      .reachability_detail = std::move(detail),
+      .server = Observed<model::ServerFacts>::unknown(error, source),
+      .senders = Observed<std::vector<model::Sender>>::unknown(error, source),
+      .wal_receiver = Observed<std::vector<model::WalReceiver>>::unknown(error, source)};
 }
 
 inline std::shared_ptr<const model::Cluster> cluster_object(std::int64_t instances = 3) {

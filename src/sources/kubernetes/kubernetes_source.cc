@@ -35,14 +35,6 @@ bool is_refusal(const Error& error) {
   return error.code() == ErrorCode::kForbidden || error.code() == ErrorCode::kUnauthorized;
 }
 
-// Until when a stream is known to have told everything.
-WallTime observed_at(const Reflector::Status& status, const ApiServer& api) {
-  const WallTime evidence = *status.evidence;
-  const auto healthy = api.healthy_at();
-  if (!status.connected_since || !healthy || *healthy < *status.connected_since) return evidence;
-  return std::max(evidence, *healthy);
-}
-
 // Why a kind cannot be known by this reflector; nullopt if it can.
 std::optional<Why> why_absent(const Reflector::Status& status) {
   if (status.error && status.error->code() == ErrorCode::kNotInstalled) {
@@ -110,7 +102,7 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     for (const Part& part : parts_) {
       const Reflector::Status& status = part.reflector->status();
       if (const auto why = why_absent(status)) return Observed<List>::absent(*why);
-      at = std::min(at, observed_at(status, api_));
+      at = std::min(at, part.reflector->observed_at());
       const List& objects = part.store->objects();
       all.insert(all.end(), objects.begin(), objects.end());
     }

@@ -196,14 +196,27 @@ Task<Reflector::Next> Reflector::follow(HttpStream stream) {
   }
 }
 
+WallTime Reflector::observed_at() const {
+  const WallTime evidence = *status_.evidence;
+  const auto healthy = api_.healthy_at();
+  if (!status_.connected_since || !healthy || *healthy < *status_.connected_since) return evidence;
+  return std::max(evidence, *healthy);
+}
+
+// For a stream that ends and was not dead: what the health checks vouched for stays so.
+void Reflector::keep_observed_at() { status_.evidence = observed_at(); }
+
 // What a frame without its newline at the end was about comes again after resuming.
 Reflector::Next Reflector::stream_ended(const Result<std::optional<std::string>>& end,
                                         SteadyTime opened) {
+  // A stream that was silent for too long may have been dead all the time: nothing vouches for it.
+  const bool silent = !end && end.error().code() == ErrorCode::kTimeout;
+  if (!silent) keep_observed_at();
   const bool lived = context_.loop.now() - opened >= kShort;
   if (lived) failures_.reset();
   if (end) return lived ? Next::kResume : Next::kPauseThenResume;
   count(end.error());
-  if (end.error().code() == ErrorCode::kTimeout) {
+  if (silent) {
     context_.log.warn("kubernetes", "watch is silent, listing again",
                       {{"kind", kind_.kind}, {"silence", format_duration(timing_.watch_silence)}});
     return Next::kListAgain;
@@ -214,6 +227,7 @@ Reflector::Next Reflector::stream_ended(const Result<std::optional<std::string>>
 }
 
 Reflector::Next Reflector::broken_frame(const Error& error) {
+  keep_observed_at();
   count(error);
   context_.log.warn("kubernetes", "watch brought an error, listing again",
                     {{"kind", kind_.kind}, {"err", error}});
@@ -221,6 +235,7 @@ Reflector::Next Reflector::broken_frame(const Error& error) {
 }
 
 Reflector::Next Reflector::gone() {
+  keep_observed_at();
   context_.log.info("kubernetes", "watch is too far behind, listing again", {{"kind", kind_.kind}});
   // Straight after a listing this would go round without end.
   return context_.loop.now() - listed_at_ < kShort ? Next::kPauseThenListAgain : Next::kListAgain;

@@ -95,6 +95,9 @@ class Reflector {
     std::uint64_t requests = 0;
   };
   [[nodiscard]] const Status& status() const { return status_; }
+  // Until when the store is known to be complete: the evidence, or a later health check of the API
+  // server while the watch is open. Only once there is evidence.
+  [[nodiscard]] WallTime observed_at() const;
 
  private:
   struct Page {
@@ -112,6 +115,7 @@ class Reflector {
   [[nodiscard]] Next stream_ended(const Result<std::optional<std::string>>& end, SteadyTime opened);
   [[nodiscard]] Next broken_frame(const Error& error);
   [[nodiscard]] Next gone();
+  void keep_observed_at();
   [[nodiscard]] Result<void> apply(std::string_view frame);
   [[nodiscard]] Error explain(int status, std::string_view body, std::string_view verb) const;
   void failed(const Error& error);

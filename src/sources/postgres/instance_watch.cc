@@ -57,18 +57,19 @@ Reachability reachability_of(const PgFailure& failure, bool was_up) {
   if (sqlstate == "53300") return Reachability::kTooManyConnections;
   if (failure.phase == PgPhase::kResolve) return Reachability::kNameUnknown;
   switch (failure.error.code()) {
-    case ErrorCode::kTimeout: return Reachability::kSilent;
+    case ErrorCode::kTimeout:
+      return Reachability::kSilent;
     case ErrorCode::kUnauthorized:
     case ErrorCode::kForbidden:
-    case ErrorCode::kNotFound: return Reachability::kAuthFailed;
+    case ErrorCode::kNotFound:
+      return Reachability::kAuthFailed;
     default:
       return failure.phase == PgPhase::kTls ? Reachability::kTlsFailed : Reachability::kRefused;
   }
 }
 
 InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgres& settings,
-                             discovery::InstanceTarget target,
-                             std::function<void(Urgency)> changed)
+                             discovery::InstanceTarget target, std::function<void(Urgency)> changed)
     : context_(context),
       settings_(settings),
       target_(std::move(target)),
@@ -216,8 +217,8 @@ Task<bool> InstanceWatch::round(PgConnection& conn) {
   report_.requests += statements.size();
   const WallTime asked = context_.clock.wall();
   const SteadyTime started = context_.clock.steady();
-  const std::vector<PgResult<PgRows>> answers = co_await conn.pipeline(
-      std::move(statements), context_.loop.after(settings_.query_timeout));
+  const std::vector<PgResult<PgRows>> answers =
+      co_await conn.pipeline(std::move(statements), context_.loop.after(settings_.query_timeout));
   const Duration took = context_.clock.steady() - started;
   report_.last_duration = took;
   if (!conn.usable()) {

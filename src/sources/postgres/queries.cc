@@ -13,8 +13,8 @@ namespace {
 constexpr int kVersion14 = 140000;
 constexpr int kVersion15 = 150000;
 
-// Reads the values of one row by column name and keeps the first problem: a decoder reads all of its
-// columns and asks once.
+// Reads the values of one row by column name and keeps the first problem: a decoder reads all of
+// its columns and asks once.
 class Row {
  public:
   Row(const PgRows& rows, std::size_t row) : rows_(rows), row_(row) {}
@@ -146,7 +146,8 @@ std::string server_sql(int version) {
   sql.append(", pg_has_role(current_user, 'pg_read_all_stats', '")
       .append(right)
       .append("') as may_read_stats");
-  // Asked once: a promotion must not fall between two answers. `offset 0` keeps it from being inlined.
+  // Asked once: a promotion must not fall between two answers. `offset 0` keeps it from being
+  // inlined.
   sql.append(" from (select pg_is_in_recovery() as in_recovery offset 0) r");
   return sql;
 }
@@ -208,8 +209,7 @@ Result<std::vector<model::Sender>> decode_senders(const PgRows& rows) {
 
 std::string wal_receiver_sql() {
   return "select status, received_tli, flushed_lsn, latest_end_lsn, slot_name, sender_host, " +
-         in_microseconds("last_msg_receipt_time") +
-         " as last_message from pg_stat_wal_receiver";
+         in_microseconds("last_msg_receipt_time") + " as last_message from pg_stat_wal_receiver";
 }
 
 Result<std::vector<model::WalReceiver>> decode_wal_receiver(const PgRows& rows) {

@@ -1,7 +1,7 @@
 // What the PostgreSQL source asks an instance, and how it reads the answers: the SQL of a fact and
 // its decoder side by side in queries.cc. Works on PostgreSQL 13 to 18, on primaries and standbys,
-// for a role with no more than pg_monitor. Times and intervals travel as whole microseconds, so that
-// no setting of the server (DateStyle, TimeZone, IntervalStyle) changes what is read.
+// for a role with no more than pg_monitor. Times and intervals travel as whole microseconds, so
+// that no setting of the server (DateStyle, TimeZone, IntervalStyle) changes what is read.
 #pragma once
 
 #include <string>

@@ -1,0 +1,343 @@
+// The program as a user runs it, against a real primary with two standbys and the Kubernetes API's
+// stand-in: faults are seen in time, and nothing that hangs delays what does not.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "tests/standins/kube_api.h"
+#include "tests/support/keelwatch_process.h"
+#include "tests/support/postgres_server.h"
+
+using namespace std::chrono_literals;
+
+namespace keelwatch::testing {
+namespace {
+
+using std::chrono::steady_clock;
+
+constexpr const char* kCluster = R"({
+  "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster",
+  "metadata": {"namespace": "default", "name": "pg"},
+  "spec": {"instances": 3},
+  "status": {"phase": "Cluster in healthy state", "currentPrimary": "pg-1",
+             "instances": 3, "readyInstances": 3}})";
+
+standins::KubeApi::Options plain_http() {
+  standins::KubeApi::Options options;
+  options.plain_http = true;
+  return options;
+}
+
+standins::KubeFault fault(standins::KubeFault::Kind kind) {
+  standins::KubeFault f;
+  f.kind = kind;
+  return f;
+}
+
+// pg-1 with its standbys pg-2 and pg-3, and a Cluster object that says so.
+struct System {
+  PostgresServer primary;
+  std::unique_ptr<PostgresServer> second = primary.make_standby("pg-2");
+  std::unique_ptr<PostgresServer> third = primary.make_standby("pg-3");
+  standins::KubeApi api{plain_http()};
+
+  System() {
+    api.install_group("postgresql.cnpg.io");
+    api.put(kCluster);
+  }
+
+  [[nodiscard]] std::string config(const std::string& directory) const {
+    std::ofstream(directory + "/password") << PostgresServer::kPassword;
+    std::ofstream(directory + "/kubeconfig")
+        << "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
+        << "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
+        << "clusters: [{name: k, cluster: {server: \"" << api.url() << "\"}}]\n"
+        << "users: [{name: u, user: {token: \"" << api.token() << "\"}}]\n";
+    const auto instance = [](const char* name, const PostgresServer& server) {
+      return std::string("        - {name: ") + name +
+             ", host: 127.0.0.1, port: " + std::to_string(server.port()) + "}\n";
+    };
+    return "kubernetes: {kubeconfig: " + directory +
+           "/kubeconfig}\n"
+           "postgres:\n"
+           "  interval: 1s\n"
+           "  password_file: " +
+           directory +
+           "/password\n"
+           "  sslmode: disable\n"
+           "  clusters:\n"
+           "    - namespace: default\n"
+           "      name: pg\n"
+           "      instances:\n" +
+           instance("pg-1", primary) + instance("pg-2", *second) + instance("pg-3", *third);
+  }
+};
+
+// A folder for the files that a configuration names.
+struct Folder {
+  std::string path;
+  Folder() {
+    std::string pattern = "/tmp/keelwatch-e2e.XXXXXX";
+    path = mkdtemp(pattern.data());
+  }
+  ~Folder() { (void)!system(("rm -rf " + path).c_str()); }
+};
+
+std::string instance(const std::string& family, const std::string& pod) {
+  return family + "{namespace=\"default\",cluster=\"pg\",pod=\"" + pod + "\"}";
+}
+std::string state(const std::string& pod, const std::string& name) {
+  return "keelwatch_replication_standby_state{namespace=\"default\",cluster=\"pg\",pod=\"" + pod +
+         "\",state=\"" + name + "\"}";
+}
+std::string replay_lag(const std::string& pod) {
+  return "keelwatch_replication_lag_bytes{namespace=\"default\",cluster=\"pg\",pod=\"" + pod +
+         "\",stage=\"replay\"}";
+}
+
+// The median of several scrapes: a busy machine delays single ones.
+Duration scrape_time(const KeelwatchProcess& keelwatch) {
+  std::vector<Duration> times;
+  for (int i = 0; i < 21; ++i) {
+    const auto start = steady_clock::now();
+    REQUIRE(keelwatch.get("/metrics").status == 200);
+    times.push_back(steady_clock::now() - start);
+  }
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+// Stops one thread of the program, by its name, until destroyed.
+class StoppedThread {
+ public:
+  StoppedThread(pid_t process, const std::string& name) {
+    for (const auto& task :
+         std::filesystem::directory_iterator("/proc/" + std::to_string(process) + "/task")) {
+      std::string comm;
+      std::getline(std::ifstream(task.path() / "comm"), comm);
+      if (comm == name) thread_ = std::stoi(task.path().filename());
+    }
+    REQUIRE(thread_ != 0);
+    REQUIRE(ptrace(PTRACE_SEIZE, thread_, nullptr, nullptr) == 0);
+    REQUIRE(ptrace(PTRACE_INTERRUPT, thread_, nullptr, nullptr) == 0);
+    REQUIRE(waitpid(thread_, nullptr, __WALL) == thread_);
+  }
+  ~StoppedThread() { ptrace(PTRACE_DETACH, thread_, nullptr, nullptr); }
+  StoppedThread(const StoppedThread&) = delete;
+  StoppedThread& operator=(const StoppedThread&) = delete;
+
+ private:
+  pid_t thread_ = 0;
+};
+
+class Client {
+ public:
+  explicit Client(int port) : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_port = htons(static_cast<std::uint16_t>(port));
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    const int small = 4096;  // a reader that stops fills this at once
+    setsockopt(fd_, SOL_SOCKET, SO_RCVBUF, &small, sizeof small);
+    REQUIRE(connect(fd_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  }
+  ~Client() { close(fd_); }
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+  void send_text(const std::string& text) const {
+    REQUIRE(::send(fd_, text.data(), text.size(), MSG_NOSIGNAL) ==
+            static_cast<ssize_t>(text.size()));
+  }
+
+ private:
+  int fd_;
+};
+
+}  // namespace
+
+TEST_CASE("a healthy system shows so, and each of its faults", "[e2e]") {
+  System system;
+  const Folder folder;
+  const KeelwatchProcess keelwatch(system.config(folder.path));
+  REQUIRE(keelwatch.wait_for(state("pg-2", "streaming"), 1));
+  REQUIRE(keelwatch.wait_for(state("pg-3", "streaming"), 1));
+  REQUIRE(keelwatch.wait_for(
+      "keelwatch_replication_standbys_expected{namespace=\"default\",cluster=\"pg\"}", 2));
+  CHECK(keelwatch.value(
+            "keelwatch_cluster_writable_primaries{namespace=\"default\",cluster=\"pg\"}") == 1);
+
+  SECTION("a killed standby is on the page within 400 ms") {
+    system.second->kill9();
+    const auto took = keelwatch.wait_for(instance("keelwatch_instance_up", "pg-2"), 0, 5s);
+    REQUIRE(took);
+    CHECK(*took < 400ms);
+    CHECK(keelwatch.value(state("pg-2", "unreachable")) == 1);
+    CHECK(keelwatch.value(instance("keelwatch_instance_up", "pg-3")) == 1);
+    system.second->start();
+    CHECK(keelwatch.wait_for(state("pg-2", "streaming"), 1));
+  }
+  SECTION("a frozen standby costs only its own facts") {
+    system.second->freeze();
+    REQUIRE(keelwatch.wait_for(state("pg-2", "unreachable"), 1, 10s));
+    CHECK(scrape_time(keelwatch) < 50ms);
+    CHECK(keelwatch.value(instance("keelwatch_instance_up", "pg-3")) == 1);
+    CHECK(keelwatch.value(instance("keelwatch_instance_up", "pg-1")) == 1);
+    CHECK(keelwatch.value(state("pg-3", "streaming")) == 1);
+    system.second->thaw();
+    CHECK(keelwatch.wait_for(state("pg-2", "streaming"), 1));
+  }
+  SECTION("a hung API server takes the Cluster's facts away and leaves the databases'") {
+    system.api.set_fault(fault(standins::KubeFault::Kind::kHang));
+    REQUIRE(keelwatch.wait_for(
+        "keelwatch_replication_standbys_expected{namespace=\"default\",cluster=\"pg\"}",
+        std::nullopt, 30s));
+    CHECK(scrape_time(keelwatch) < 50ms);
+    CHECK(keelwatch.value("keelwatch_source_up{source=\"kubernetes\",target=\"apiserver\"}") == 0);
+    CHECK(keelwatch.value(state("pg-2", "streaming")) == 1);
+    system.api.clear_faults();
+    CHECK(keelwatch.wait_for(
+        "keelwatch_replication_standbys_expected{namespace=\"default\",cluster=\"pg\"}", 2, 30s));
+  }
+  SECTION("a standby that is cut off never shows a lag of zero") {
+    // The primary stops sending and the standby cannot come back: no walsender is left for it.
+    for (bool dropped = false; !dropped;) {
+      system.primary.sql(
+          "select pg_terminate_backend(active_pid) from pg_replication_slots "
+          "where slot_name = '_cnpg_pg_2' and active");
+      dropped = system.primary.sql(
+                    "select pg_drop_replication_slot(slot_name) is not null from "
+                    "pg_replication_slots where slot_name = '_cnpg_pg_2' and not "
+                    "active") == "t\n";
+    }
+    system.primary.sql("create table t as select generate_series(1, 100000) x");
+    REQUIRE(keelwatch.wait_for(state("pg-2", "cut_off"), 1, 10s));
+    const auto lag = keelwatch.value(replay_lag("pg-2"));
+    REQUIRE(lag);
+    CHECK(*lag > 1'000'000);
+    system.primary.sql("insert into t select generate_series(1, 100000)");
+    const auto give_up = steady_clock::now() + 5s;
+    std::optional<double> later = lag;
+    while (steady_clock::now() < give_up && (!later || *later <= *lag)) {
+      later = keelwatch.value(replay_lag("pg-2"));
+      REQUIRE(later);
+      REQUIRE(*later >= *lag);
+    }
+    CHECK(*later > *lag);
+    CHECK(keelwatch.value(replay_lag("pg-3")) < *lag);
+  }
+  SECTION("with all sources dead the page still answers, and says so") {
+    system.api.set_fault(fault(standins::KubeFault::Kind::kReset));
+    system.second->kill9();
+    system.third->kill9();
+    system.primary.kill9();
+    REQUIRE(keelwatch.wait_for(instance("keelwatch_instance_up", "pg-1"), 0));
+    REQUIRE(keelwatch.wait_for(instance("keelwatch_instance_up", "pg-3"), 0));
+    REQUIRE(keelwatch.wait_for("keelwatch_source_up{source=\"kubernetes\",target=\"apiserver\"}", 0,
+                               30s));
+    CHECK(scrape_time(keelwatch) < 50ms);
+    CHECK_FALSE(keelwatch.value(replay_lag("pg-2")));
+    CHECK(keelwatch.get("/-/healthy").status == 200);
+  }
+}
+
+TEST_CASE("a hundred half-sent requests and a hundred stopped readers delay no scrape", "[e2e]") {
+  const KeelwatchProcess keelwatch("kubernetes: {enabled: off}\n");
+  REQUIRE(keelwatch.wait_for("keelwatch_config_last_reload_successful", 1));
+  const Duration alone = scrape_time(keelwatch);
+  std::vector<std::unique_ptr<Client>> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(std::make_unique<Client>(keelwatch.port()));
+    clients.back()->send_text("GET /metrics HTTP/1.1\r\nHost: x\r\nX-Half");
+    clients.push_back(std::make_unique<Client>(keelwatch.port()));
+    for (int n = 0; n < 20; ++n) {
+      clients.back()->send_text("GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+  }
+  CHECK(scrape_time(keelwatch) < std::max<Duration>(50ms, 5 * alone));
+}
+
+TEST_CASE("a step thread that stands still is never served as fresh", "[e2e]") {
+  const KeelwatchProcess keelwatch("step_interval: 1s\nkubernetes: {enabled: off}\n");
+  const std::string fact = "keelwatch_source_not_set_up{source=\"kubernetes\",target=\"Pod\"}";
+  REQUIRE(keelwatch.wait_for(fact, 1));
+  {
+    const StoppedThread stopped(keelwatch.pid(), "step");
+    CHECK(keelwatch.wait_for(fact, std::nullopt, 10s));
+    const auto age = keelwatch.value("keelwatch_snapshot_age_seconds");
+    REQUIRE(age);
+    CHECK(*age > 3);
+    CHECK(keelwatch.get("/-/healthy").status == 503);
+    CHECK(keelwatch.get("/-/ready").status == 503);
+  }
+  CHECK(keelwatch.wait_for(fact, 1, 10s));
+  CHECK(keelwatch.get("/-/healthy").status == 200);
+}
+
+TEST_CASE("a reload takes a good file, refuses a bad one, and says so", "[e2e]") {
+  const KeelwatchProcess keelwatch("step_interval: 2s\n");
+  const std::string good = "keelwatch_config_last_reload_successful";
+  REQUIRE(keelwatch.wait_for(good, 1));
+  std::ofstream(keelwatch.config_file()) << "step_intervall: 2s\n";
+  const RawResponse refused = keelwatch.post("/-/reload");
+  CHECK(refused.status == 500);
+  CHECK_THAT(refused.body, Catch::Contains("keelwatch.yaml:1:1") &&
+                               Catch::Contains("did you mean \"step_interval\"?"));
+  CHECK(keelwatch.wait_for(good, 0));
+  std::ofstream(keelwatch.config_file()) << "step_interval: 1s\n";
+  CHECK(keelwatch.post("/-/reload").status == 200);
+  CHECK(keelwatch.wait_for(good, 1));
+  // Without being told, by the content of the file.
+  std::ofstream(keelwatch.config_file()) << "nonsense: true\n";
+  CHECK(keelwatch.wait_for(good, 0, 15s));
+  // And by SIGHUP.
+  std::ofstream(keelwatch.config_file()) << "step_interval: 2s\n";
+  keelwatch.signal(SIGHUP);
+  CHECK(keelwatch.wait_for(good, 1));
+  CHECK(keelwatch.get("/-/reload").status == 405);
+}
+
+TEST_CASE("SIGTERM ends the program in order and within ten seconds", "[e2e]") {
+  System system;
+  const Folder folder;
+  KeelwatchProcess keelwatch(system.config(folder.path));
+  REQUIRE(keelwatch.wait_for(state("pg-2", "streaming"), 1));
+  keelwatch.signal(SIGTERM);
+  CHECK(keelwatch.wait_exit(10s) == 0);
+  // A backend notices that its client has gone a moment later.
+  const auto give_up = steady_clock::now() + 5s;
+  std::string sessions;
+  do {
+    sessions =
+        system.primary.sql("select count(*) from pg_stat_activity where usename = 'keelwatch'");
+  } while (sessions != "0\n" && steady_clock::now() < give_up);
+  CHECK(sessions == "0\n");
+}
+
+TEST_CASE("a bad configuration at the start is an error, or is tolerated and told", "[e2e]") {
+  CHECK_THROWS_WITH(KeelwatchProcess("postgress: {}\n"),
+                    Catch::Contains("did you mean \\\"postgres\\\"?"));
+  const KeelwatchProcess tolerant("postgress: {}\n", {"--config.tolerate-invalid"});
+  CHECK(tolerant.wait_for("keelwatch_config_last_reload_successful", 0));
+}
+
+TEST_CASE("every runbook that a bundled alert links to is served", "[e2e]") {
+  const KeelwatchProcess keelwatch("kubernetes: {enabled: off}\n");
+  CHECK(keelwatch.get("/runbooks/KeelwatchStandbyCutOff").status == 200);
+  CHECK(keelwatch.get("/runbooks/NoSuchAlert").status == 404);
+  CHECK(keelwatch.get("/").status == 200);
+  CHECK(keelwatch.get("/-/ready").status == 200);
+  CHECK(keelwatch.get("/api/v1/explain?series=keelwatch_instance_up").status == 200);
+  CHECK(keelwatch.get("/api/v1/explain?series=keelwatch_instanc_up").status == 404);
+}
+
+}  // namespace keelwatch::testing
