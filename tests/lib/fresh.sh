@@ -35,8 +35,10 @@ readme_commands() {
 
 make_fresh() {
   local mirror
-  mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) bookworm .*/\2/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -m 1 '/debian/*$')
+  mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
+    sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) bookworm .*/\2/p' |
+    sed -n '/\/debian\/*$/p' | sort -u | sed -n 1p)
+  [ -n "$mirror" ] || { echo "no Debian mirror in this machine's apt sources"; return 1; }
   debootstrap --variant=minbase bookworm "$fresh_dir" "$mirror" >"$fresh_dir.log" 2>&1 ||
     { tail -n 30 "$fresh_dir.log"; return 1; }
   cp /etc/resolv.conf "$fresh_dir/etc/resolv.conf"
