@@ -45,7 +45,7 @@ admin() {
 kube_request() { # METHOD PATH [BODY] -> HTTP code; the answer is in $LAB/kube/answer
   curl --silent --max-time 10 --cacert "$LAB/kube/ca.crt" -o "$LAB/kube/answer" -w '%{http_code}' \
     -X "$1" "https://127.0.0.1:$API_PORT$2" -H "Authorization: Bearer $(secret kube-admin-token)" \
-    -H "Content-Type: ${4:-application/json}" ${3:+--data-binary "$3"}
+    -H "Content-Type: ${4:-application/json}" ${3:+--data-binary @-} <<<"${3:-}"
 }
 
 kube_ready() { [ "$(kube_request GET /readyz)" = 200 ]; }
