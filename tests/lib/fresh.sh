@@ -12,6 +12,7 @@ run_fresh() {
   [ -z "$(git status --porcelain --untracked-files=no)" ] ||
     echo "note: uncommitted changes are not in the clone, HEAD is tested"
   fresh_dir=$(mktemp -d "${TMPDIR:-/var/tmp}/keelwatch-fresh.XXXXXX")
+  chmod 755 "$fresh_dir" # apt fetches as an account of its own
   trap remove_fresh EXIT
   check "debootstrap" make_fresh
   [ ${#failed[@]} = 0 ] || return 0
