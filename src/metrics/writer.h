@@ -50,7 +50,7 @@ struct Absent {
 // the collector wrote them, each series at most once.
 struct Samples {
   std::vector<Point> points;
-  std::vector<Absent> absent;  // in the order in which they were written
+  std::vector<Absent> absent;    // in the order in which they were written
   std::size_t prefix_bytes = 0;  // what their prefixes take on a page; a hint for its reader
 };
 
