@@ -31,7 +31,7 @@ class Chunk {
   // kBlockSamples samples, ascending in time. `older` is nullptr.
   [[nodiscard]] static Ptr make(const Chunk* open, std::span<const Sample> block);
 
-  // Appends the samples with from < timestamp <= to, in order of time.
+  // Appends the samples with from < timestamp <= to, in order of time; from < to.
   void read(std::int64_t from, std::int64_t to, std::vector<Sample>& out) const;
   // The newest sample with timestamp <= to; there is one if to >= min_time().
   [[nodiscard]] Sample last_until(std::int64_t to) const;

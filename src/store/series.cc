@@ -70,7 +70,7 @@ bool Series::copy_tail(SeriesId id, std::int64_t from, std::int64_t to, Tail& ta
 
 bool Series::read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<Sample>& out) const {
   Tail tail;
-  if (!copy_tail(id, from, to, tail)) return false;
+  if (from >= to || !copy_tail(id, from, to, tail)) return false;
   const std::size_t before = out.size();
   // The list runs from new to old, samples from old to new: note the overlapping ones first.
   constexpr std::size_t kAtOnce = 64;

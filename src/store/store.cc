@@ -45,10 +45,11 @@ Result<SeriesId> Store::series(const Labels& labels) {
   if (!place) return place.error();
   if (++incarnation_ == 0) ++incarnation_;  // id 0 means none
   const SeriesId id = SeriesId{incarnation_} << 32 | *place;
-  at(*place).open(id, std::make_shared<const Labels>(labels), labels.hash());
+  auto owned = std::make_shared<const Labels>(labels);
+  labels_bytes_ += kPerSeries + owned->heap_bytes();
+  at(*place).open(id, std::move(owned), labels.hash());
   by_labels_.insert(*place);
   fresh_.push_back(*place);
-  labels_bytes_ += kPerSeries + labels.heap_bytes();
   ++live_.series_created;
   return id;
 }
