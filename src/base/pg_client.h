@@ -111,8 +111,10 @@ class PgConnection {
   // One simple-protocol statement (all that PgBouncer's console understands).
   [[nodiscard]] Task<PgResult<PgRows>> query(std::string sql, SteadyTime deadline);
 
-  // All statements in one flush, a Sync after each, so that a refused one does not abort the rest:
-  // one outcome per statement, in order. After a broken connection the remaining ones carry it.
+  // All statements together, a Sync after each, so that a refused one does not abort the rest: one
+  // outcome per statement, in order. After a broken connection the remaining ones carry it. Each is
+  // prepared at its first use and kept as long as the connection: meant for a fixed set of texts,
+  // and not for PgBouncer.
   [[nodiscard]] Task<std::vector<PgResult<PgRows>>> pipeline(std::vector<std::string> statements,
                                                              SteadyTime deadline);
 

@@ -144,6 +144,36 @@ TEST_CASE("a connection answers simple queries and pipelined statements", "[base
   CHECK(only_value(client.pipeline(**conn, {"select 5"})[0]) == "5");
 }
 
+TEST_CASE("a repeated statement is prepared once, and again after it was refused",
+          "[base][postgres]") {
+  PostgresServer server;
+  Client client;
+  ConnectResult conn = client.connect(server.target());
+  REQUIRE(conn);
+  const std::string sql = "select * from v";
+  server.sql("create view v as select 1 as a");
+  server.sql("grant select on v to keelwatch");
+  for (int i = 0; i < 3; ++i) CHECK(only_value(client.pipeline(**conn, {sql, sql})[1]) == "1");
+  CHECK(only_value(client.query(**conn, "select count(*) from pg_prepared_statements")) == "1");
+
+  server.sql("drop view v");
+  const auto gone = client.pipeline(**conn, {sql, "select 7"});
+  REQUIRE_FALSE(gone[0]);
+  CHECK(gone[0].failure().sqlstate == "42P01");
+  CHECK(only_value(gone[1]) == "7");
+  server.sql("create view v as select 'two' as b");
+  server.sql("grant select on v to keelwatch");
+  CHECK(only_value(client.pipeline(**conn, {sql})[0]) == "two");
+
+  server.sql("drop view v");
+  server.sql("create view v as select 3 as a, 4 as b");
+  server.sql("grant select on v to keelwatch");
+  const auto changed = client.pipeline(**conn, {sql});
+  REQUIRE_FALSE(changed[0]);
+  CHECK(changed[0].failure().sqlstate == "0A000");
+  CHECK(only_value(client.pipeline(**conn, {sql})[0]) == "3");
+}
+
 TEST_CASE("answers larger than any buffer arrive whole", "[base][postgres]") {
   PostgresServer server;
   Client client;
