@@ -86,17 +86,23 @@ Observed<bool> streaming(const ClusterTopology& cluster, const Instance& standby
   return Observed<bool>::absent(standby.wal_receiver.why());
 }
 
-// Remembers the replay position; true if it moved within kReplayAdvanceWindow.
-bool replay_advances(const ServerFacts& server, const model::InstanceId& id,
-                     ReplicationMemory& memory, WallTime now) {
+// Whether WAL comes from the archive: without a sender, replay went on within kReplayAdvanceWindow,
+// and beyond what was ever received by streaming (the rest of that is replayed after a cut, too).
+bool replay_advances(const ServerFacts& server, const Observed<bool>& streams,
+                     const model::InstanceId& id, ReplicationMemory& memory, WallTime now) {
   if (!server.replayed) return false;
   const auto [found, is_new] =
       memory.replay.try_emplace(id, ReplicationMemory::Replay{*server.replayed, std::nullopt});
-  if (!is_new && found->second.position != *server.replayed) {
-    found->second = {*server.replayed, now};
+  ReplicationMemory::Replay& replay = found->second;
+  const bool moved = replay.position != *server.replayed;
+  const bool beyond_received = !server.received || *server.replayed > *server.received;
+  replay.position = *server.replayed;
+  if (const bool* yes = streams.if_known(); yes != nullptr && *yes) {
+    replay.advanced_at.reset();
+  } else if (moved && beyond_received) {
+    replay.advanced_at = now;
   }
-  const std::optional<WallTime> advanced = found->second.advanced_at;
-  return advanced && now - *advanced <= kReplayAdvanceWindow;
+  return replay.advanced_at && now - *replay.advanced_at <= kReplayAdvanceWindow;
 }
 
 Verdict unreachable(const Instance& standby) {
@@ -245,7 +251,7 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
 
   Verdict verdict;
   if (const ServerFacts* server = instance.server.if_known()) {
-    const bool advances = replay_advances(*server, instance.id, memory, now);
+    const bool advances = replay_advances(*server, is_streaming, instance.id, memory, now);
     verdict = judge(cluster, *server, row, is_streaming, advances);
   } else if (instance.reachability == Reachability::kConnected ||
              instance.reachability == Reachability::kConnecting ||
@@ -261,7 +267,12 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
   return standby;
 }
 
-Observed<std::int64_t> count_streaming(const std::vector<Standby>& standbys, WallTime now) {
+Observed<std::int64_t> count_streaming(const ClusterTopology& cluster,
+                                       const std::vector<Standby>& standbys, WallTime now) {
+  if (cluster.instances.empty()) {
+    return Observed<std::int64_t>::unknown(Error(ErrorCode::kNotFound, "no instance to ask"),
+                                           "postgres");
+  }
   std::int64_t count = 0;
   for (const Standby& standby : standbys) {
     const bool* streams = standby.streaming.if_known();
@@ -335,7 +346,7 @@ std::vector<Replication> assess_replication(const std::vector<ClusterTopology>& 
       if (!is_standby(*instance, primary)) continue;
       replication.standbys.push_back(assess_standby(cluster, *instance, memory, now));
     }
-    replication.standbys_streaming = count_streaming(replication.standbys, now);
+    replication.standbys_streaming = count_streaming(cluster, replication.standbys, now);
     for (const auto& instance : cluster.instances) {
       if (auto kept = memory.replay.extract(instance->id)) seen.replay.insert(std::move(kept));
     }
