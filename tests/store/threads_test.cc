@@ -73,7 +73,7 @@ TEST_CASE("readers beside the appender see whole samples in order, of the right 
           "[store]") {
   // A short retention and a small budget: chunks are replaced, expired and evicted, series come
   // and go and take each other's places, all under the readers' eyes.
-  Store store({.retention = std::chrono::milliseconds(200 * kSlot), .memory_budget = 150'000});
+  Store store({.retention = std::chrono::milliseconds(200 * kSlot), .memory_budget = 66'000});
   std::atomic<std::int64_t> now{1'700'000'000'000};
   std::atomic<bool> stop{false};
   Findings findings;
