@@ -139,13 +139,10 @@ std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFact
                                                       std::to_string(*primary.timeline)};
 }
 
-Verdict judge(const ClusterTopology& cluster, const ServerFacts& server, const SenderRow& row,
-              const Observed<bool>& is_streaming, bool advances) {
-  if (auto verdict = diverged(cluster, server, row.row != nullptr, advances)) {
-    return *verdict;
-  }
-  const bool* streams = is_streaming.if_known();
-  if (streams == nullptr || !*streams) {
+// A standby of the primary's history, of which it is known whether it streams.
+Verdict judge(const ServerFacts& server, const SenderRow& row, const Observed<bool>& is_streaming,
+              bool advances) {
+  if (!is_streaming.known_value()) {
     if (advances) {
       return {StandbyState::kArchiveRecovery, "no WAL receiver, but replay advances"};
     }
@@ -252,7 +249,20 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
   Verdict verdict;
   if (const ServerFacts* server = instance.server.if_known()) {
     const bool advances = replay_advances(*server, is_streaming, instance.id, memory, now);
-    verdict = judge(cluster, *server, row, is_streaming, advances);
+    std::optional<Verdict> left = diverged(cluster, *server, row.row != nullptr, advances);
+    if (left) {
+      // Positions of two histories cannot be subtracted: the difference may well be "nothing".
+      const Error other(ErrorCode::kUnavailable, "on another history than the primary");
+      standby.replay_lag_bytes = Observed<double>::unknown(other, "postgres " + text(instance.id));
+      standby.replay_lag = Observed<Duration>::unknown(other, "postgres " + text(instance.id));
+      verdict = *std::move(left);
+    } else if (!is_streaming.is_known()) {
+      standby.state = Observed<std::string>::absent(is_streaming.why());
+      standby.reason = is_streaming.why().error.message();
+      return standby;
+    } else {
+      verdict = judge(*server, row, is_streaming, advances);
+    }
   } else if (instance.reachability == Reachability::kConnected ||
              instance.reachability == Reachability::kConnecting ||
              instance.reachability == Reachability::kNotSetUp) {

@@ -295,6 +295,30 @@ TEST_CASE("a standby of which it is unknown whether it streams leaves the count 
   CHECK_FALSE(replication.standbys_streaming.is_known());
 }
 
+TEST_CASE("without the right to look, a standby is neither streaming nor cut off", "[analysis]") {
+  const Error forbidden(ErrorCode::kForbidden, "no permission, grant pg_monitor to keelwatch");
+  Instance first = primary({});
+  first.senders = Observed<std::vector<model::Sender>>::unknown(forbidden, "postgres default/pg-1");
+  Instance second = answering("pg-2", standby_facts(kHead));
+  second.wal_receiver =
+      Observed<std::vector<model::WalReceiver>>::unknown(forbidden, "postgres default/pg-2");
+  const Replication replication = assess_one({first, second});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK_FALSE(standby.state.is_known());
+  CHECK_FALSE(standby.streaming.is_known());
+  CHECK_FALSE(replication.standbys_streaming.is_known());
+}
+
+TEST_CASE("a standby on another history has no lag, least of all zero", "[analysis]") {
+  model::ServerFacts ahead = standby_facts(kHead + kMiB);
+  ahead.timeline = 2;
+  const Replication replication = assess_one({primary({}), answering("pg-2", ahead)});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK(known(standby.state) == "diverged_timeline");
+  CHECK_FALSE(standby.replay_lag_bytes.is_known());
+  CHECK_FALSE(standby.replay_lag.is_known());
+}
+
 TEST_CASE("before any instance is seen it is unknown how many stream, not zero", "[analysis]") {
   CHECK_FALSE(assess_one({}).standbys_streaming.is_known());
 }
