@@ -54,7 +54,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto root = reader.parse({text.data(), text.size()});
   const bool well_formed = root.present() || reader.finish();
   keelwatch::JsonWriter out;
-  copy(root, out);
+  keelwatch::copy(root, out);
   keelwatch::JsonReader second;
   (void)second.parse(out.text());
   if (well_formed && !second.finish()) std::abort();
