@@ -85,7 +85,7 @@ TEST_CASE("readers beside the appender see whole samples in order, of the right 
   std::vector<SeriesId> ids(kSeries);
   bool appended = true;
   // At least so many steps, and until the readers have had their share on a busy machine.
-  for (int step = 0; step < 3000 || findings.reads < 200; ++step) {
+  for (int step = 0; step < 10'000 || findings.reads < 500; ++step) {
     const std::int64_t time = now + kSlot;
     for (std::size_t n = 0; n < kSeries; ++n) {
       if (n % 2 == 0 && (static_cast<std::size_t>(step) / 250 + n) % 4 == 0) continue;
