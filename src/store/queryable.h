@@ -30,7 +30,8 @@ struct Matcher {
   std::function<bool(std::string_view)> regex;
 };
 
-// A series that a selector has found; stays readable after the store has forgotten it.
+// A series that a selector has found. Reading it after the store has forgotten it is safe and finds
+// no samples; the labels stay.
 using SeriesId = std::uint64_t;
 struct SeriesRef {
   SeriesId id = 0;

@@ -190,6 +190,16 @@ TEST_CASE("retention keeps what is young enough and lets go of the rest", "[stor
   CHECK(read(store, all(store).at(0), 0, now).size() == store.stats().samples);
 }
 
+TEST_CASE("a series goes when its newest sample is as old as the retention, not before",
+          "[store]") {
+  Store store({.retention = std::chrono::seconds(60)});
+  REQUIRE(store.append(*store.series(named("up")), kNow, 1) == AppendOutcome::kAdded);
+  store.end_step(kNow + 59'999);
+  CHECK(all(store).size() == 1);
+  store.end_step(kNow + 60'000);
+  CHECK(all(store).empty());
+}
+
 TEST_CASE("beyond the memory budget the oldest chunks go first", "[store]") {
   constexpr std::size_t kBudget = 400'000;
   Store store({.memory_budget = kBudget});
