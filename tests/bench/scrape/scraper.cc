@@ -115,6 +115,7 @@ std::optional<double> Scraper::request(std::string_view method_and_path, std::st
 Scraper::Received Scraper::read_answer() {
   used_ = 0;
   head_.clear();
+  parts_.clear();
   std::size_t end = std::string_view::npos;
   while ((end = text().find("\r\n\r\n")) == std::string_view::npos) {
     const Received received = receive();
@@ -128,6 +129,7 @@ Scraper::Received Scraper::read_answer() {
   const std::size_t length = head_.find(kLength);
   if (length == head_.npos) return read_chunks(begin);
   body_bytes_ = number(std::string_view(head_).substr(length + kLength.size()), 10);
+  parts_.push_back({begin, body_bytes_});
   while (used_ < begin + body_bytes_) {
     const Received received = receive();
     if (received != Received::kBytes) return received;
@@ -151,11 +153,16 @@ Scraper::Received Scraper::read_chunks(std::size_t at) {
       if (received != Received::kBytes) return received;
     }
     if (size == 0) return Received::kBytes;
+    parts_.push_back({at - 2 - size, size});
     body_bytes_ += size;
   }
 }
 
-std::string_view Scraper::body() const { return text().substr(used_ - body_bytes_); }
+std::string Scraper::body() const {
+  std::string body;
+  for (const Part& part : parts_) body.append(text().substr(part.begin, part.size));
+  return body;
+}
 
 HalfSentRequests::HalfSentRequests(int port, int count) {
   constexpr std::string_view kHalf = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nAcc";

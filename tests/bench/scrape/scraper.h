@@ -27,8 +27,7 @@ class Scraper {
 
   // Of the last answer.
   [[nodiscard]] std::size_t body_bytes() const { return body_bytes_; }
-  // Only of an answer with a Content-Length, which is what a plain page of all our peers has.
-  [[nodiscard]] std::string_view body() const;
+  [[nodiscard]] std::string body() const;  // as it was sent: compressed, if that was asked for
 
  private:
   void connect();
@@ -47,6 +46,10 @@ class Scraper {
   std::vector<char> buffer_;
   std::size_t used_ = 0;
   std::string head_;  // in lower case, up to the empty line
+  struct Part {
+    std::size_t begin, size;  // in buffer_
+  };
+  std::vector<Part> parts_;  // the body; chunks, or one
   std::size_t body_bytes_ = 0;
 };
 
