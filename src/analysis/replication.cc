@@ -130,10 +130,13 @@ std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFact
     return Verdict{StandbyState::kDivergedTimeline,
                    "it is writable itself, beside the primary " + cluster.primary->id.pod};
   }
+  if (!server.timeline || !primary.timeline || *server.timeline == *primary.timeline) {
+    return std::nullopt;
+  }
   // Right after a failover a standby that follows names the old timeline for a moment, and the
-  // control file does so until the next restartpoint: streaming and advancing outweigh it.
-  if (has_row || advances || !server.timeline || !primary.timeline) return std::nullopt;
-  if (*server.timeline == *primary.timeline) return std::nullopt;
+  // control file does so until the next restartpoint: streaming and advancing outweigh it. A later
+  // timeline than the primary's is never the primary's history.
+  if (*server.timeline < *primary.timeline && (has_row || advances)) return std::nullopt;
   return Verdict{StandbyState::kDivergedTimeline, "timeline " + std::to_string(*server.timeline) +
                                                       ", the primary writes timeline " +
                                                       std::to_string(*primary.timeline)};
@@ -305,7 +308,8 @@ Observed<double> loss_if_primary_dies(const ClusterTopology& cluster) {
     const SenderRow row = find_row(cluster, *instance);
     if (row.row != nullptr) furthest = std::max(furthest, row.row->flush);
     const ServerFacts* server = instance->server.if_known();
-    if (server != nullptr && server->in_recovery && server->timeline == primary.timeline) {
+    if (server != nullptr && server->in_recovery && server->timeline == primary.timeline &&
+        server->system_identifier == primary.system_identifier) {
       furthest = std::max({furthest, server->received, server->replayed});
     }
   }
