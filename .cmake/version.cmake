@@ -1,3 +1,4 @@
+cmake_policy(VERSION 3.25)
 # Writes OUT when its content changes. Run at build time: cmake -DSOURCE=… -DVERSION=… -DOUT=… -P …
 execute_process(COMMAND git describe --always --dirty --abbrev=12 WORKING_DIRECTORY ${SOURCE}
   OUTPUT_VARIABLE revision OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

@@ -86,17 +86,23 @@ Observed<bool> streaming(const ClusterTopology& cluster, const Instance& standby
   return Observed<bool>::absent(standby.wal_receiver.why());
 }
 
-// Remembers the replay position; true if it moved within kReplayAdvanceWindow.
-bool replay_advances(const ServerFacts& server, const model::InstanceId& id,
-                     ReplicationMemory& memory, WallTime now) {
+// Whether WAL comes from the archive: without a sender, replay went on within kReplayAdvanceWindow,
+// and beyond what was ever received by streaming (the rest of that is replayed after a cut, too).
+bool replay_advances(const ServerFacts& server, const Observed<bool>& streams,
+                     const model::InstanceId& id, ReplicationMemory& memory, WallTime now) {
   if (!server.replayed) return false;
   const auto [found, is_new] =
       memory.replay.try_emplace(id, ReplicationMemory::Replay{*server.replayed, std::nullopt});
-  if (!is_new && found->second.position != *server.replayed) {
-    found->second = {*server.replayed, now};
+  ReplicationMemory::Replay& replay = found->second;
+  const bool moved = replay.position != *server.replayed;
+  const bool beyond_received = !server.received || *server.replayed > *server.received;
+  replay.position = *server.replayed;
+  if (const bool* yes = streams.if_known(); yes != nullptr && *yes) {
+    replay.advanced_at.reset();
+  } else if (moved && beyond_received) {
+    replay.advanced_at = now;
   }
-  const std::optional<WallTime> advanced = found->second.advanced_at;
-  return advanced && now - *advanced <= kReplayAdvanceWindow;
+  return replay.advanced_at && now - *replay.advanced_at <= kReplayAdvanceWindow;
 }
 
 Verdict unreachable(const Instance& standby) {
@@ -133,13 +139,10 @@ std::optional<Verdict> diverged(const ClusterTopology& cluster, const ServerFact
                                                       std::to_string(*primary.timeline)};
 }
 
-Verdict judge(const ClusterTopology& cluster, const ServerFacts& server, const SenderRow& row,
-              const Observed<bool>& is_streaming, bool advances) {
-  if (auto verdict = diverged(cluster, server, row.row != nullptr, advances)) {
-    return *verdict;
-  }
-  const bool* streams = is_streaming.if_known();
-  if (streams == nullptr || !*streams) {
+// A standby of the primary's history, of which it is known whether it streams.
+Verdict judge(const ServerFacts& server, const SenderRow& row, const Observed<bool>& is_streaming,
+              bool advances) {
+  if (!is_streaming.known_value()) {
     if (advances) {
       return {StandbyState::kArchiveRecovery, "no WAL receiver, but replay advances"};
     }
@@ -245,8 +248,21 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
 
   Verdict verdict;
   if (const ServerFacts* server = instance.server.if_known()) {
-    const bool advances = replay_advances(*server, instance.id, memory, now);
-    verdict = judge(cluster, *server, row, is_streaming, advances);
+    const bool advances = replay_advances(*server, is_streaming, instance.id, memory, now);
+    std::optional<Verdict> left = diverged(cluster, *server, row.row != nullptr, advances);
+    if (left) {
+      // Positions of two histories cannot be subtracted: the difference may well be "nothing".
+      const Error other(ErrorCode::kUnavailable, "on another history than the primary");
+      standby.replay_lag_bytes = Observed<double>::unknown(other, "postgres " + text(instance.id));
+      standby.replay_lag = Observed<Duration>::unknown(other, "postgres " + text(instance.id));
+      verdict = *std::move(left);
+    } else if (!is_streaming.is_known()) {
+      standby.state = Observed<std::string>::absent(is_streaming.why());
+      standby.reason = is_streaming.why().error.message();
+      return standby;
+    } else {
+      verdict = judge(*server, row, is_streaming, advances);
+    }
   } else if (instance.reachability == Reachability::kConnected ||
              instance.reachability == Reachability::kConnecting ||
              instance.reachability == Reachability::kNotSetUp) {
@@ -261,7 +277,12 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
   return standby;
 }
 
-Observed<std::int64_t> count_streaming(const std::vector<Standby>& standbys, WallTime now) {
+Observed<std::int64_t> count_streaming(const ClusterTopology& cluster,
+                                       const std::vector<Standby>& standbys, WallTime now) {
+  if (cluster.instances.empty()) {
+    return Observed<std::int64_t>::unknown(Error(ErrorCode::kNotFound, "no instance to ask"),
+                                           "postgres");
+  }
   std::int64_t count = 0;
   for (const Standby& standby : standbys) {
     const bool* streams = standby.streaming.if_known();
@@ -335,7 +356,7 @@ std::vector<Replication> assess_replication(const std::vector<ClusterTopology>& 
       if (!is_standby(*instance, primary)) continue;
       replication.standbys.push_back(assess_standby(cluster, *instance, memory, now));
     }
-    replication.standbys_streaming = count_streaming(replication.standbys, now);
+    replication.standbys_streaming = count_streaming(cluster, replication.standbys, now);
     for (const auto& instance : cluster.instances) {
       if (auto kept = memory.replay.extract(instance->id)) seen.replay.insert(std::move(kept));
     }

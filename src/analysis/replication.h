@@ -73,7 +73,7 @@ struct Replication {
 struct ReplicationMemory {
   struct Replay {
     model::Lsn position;
-    std::optional<WallTime> advanced_at;
+    std::optional<WallTime> advanced_at;  // without a sender
   };
   std::map<model::InstanceId, Replay> replay;
   std::map<std::pair<std::string, std::string>, std::string> last_primary;  // (namespace, cluster)

@@ -37,9 +37,11 @@ Daemon::Daemon(RunOptions options, Logger& log)
     : options_(std::move(options)),
       log_(log),
       self_({.version = std::string(kVersion), .revision = std::string(kRevision)}, clock_),
-      stale_page_(nullptr, self_, clock_) {}
+      stale_page_(nullptr, self_, clock_) {
+  log_.observe([this](LogLevel level) { self_.log_line(level); });
+}
 
-Daemon::~Daemon() = default;
+Daemon::~Daemon() { log_.observe({}); }
 
 int Daemon::run() {
   raise_descriptor_limit();
@@ -202,13 +204,21 @@ http::Router Daemon::make_router() {
   get(options_.telemetry_path, [this](const Request& r) { return serve_metrics(r); });
   get("/-/healthy", [this](const Request&) { return serve_healthy(); });
   get("/-/ready", [this](const Request&) { return serve_ready(); });
-  router.add("GET", "/api/v1/explain",
-             Queued{[this](const Request& r, const std::stop_token&) { return serve_explain(r); }});
+  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
+  const auto query = [&](const char* method, const std::string& path, Query f) {
+    router.add(
+        method, path,
+        Queued{[this, path, f = std::move(f)](const Request& request, const std::stop_token& stop) {
+          http::Response response = f(request, stop);
+          self_.http_request(path, response.status);
+          return response;
+        }});
+  };
+  query("GET", "/api/v1/explain",
+        [this](const Request& r, const std::stop_token&) { return serve_explain(r); });
   for (const char* method : {"POST", "PUT"}) {
-    router.add(method, "/-/reload",
-               Queued{[this](const Request& request, const std::stop_token& stop) {
-                 return serve_reload(request, stop);
-               }});
+    query(method, "/-/reload",
+          [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
   }
   http::add_pages(router,
                   {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});

@@ -144,6 +144,7 @@ void Logger::error(std::string_view source, std::string_view msg,
 
 void Logger::write(LogLevel level, std::string_view source, std::string_view msg,
                    std::initializer_list<LogField> fields) {
+  if (observer_) observer_(level);
   if (level < level_) return;
   const std::string time = format_rfc3339(std::chrono::system_clock::now());
   std::string line;

@@ -14,6 +14,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 #include "base/secret.h"
@@ -54,6 +55,9 @@ class Logger {
   Logger(const Logger&) = delete;
   Logger& operator=(const Logger&) = delete;
 
+  // Called for each line, whether it is printed or not; set before other threads log.
+  void observe(std::function<void(LogLevel)> observer) { observer_ = std::move(observer); }
+
   void debug(std::string_view source, std::string_view msg, std::initializer_list<LogField> f = {});
   void info(std::string_view source, std::string_view msg, std::initializer_list<LogField> f = {});
   void warn(std::string_view source, std::string_view msg, std::initializer_list<LogField> f = {});
@@ -65,6 +69,7 @@ class Logger {
 
   LogLevel level_;
   LogFormat format_;
+  std::function<void(LogLevel)> observer_;
   struct Sink;
   std::unique_ptr<Sink> sink_;
 };

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <map>
 #include <utility>
 
 namespace keelwatch {
@@ -257,6 +258,24 @@ PgRows::PgRows(PgRows&&) noexcept = default;
 PgRows& PgRows::operator=(PgRows&&) noexcept = default;
 PgRows::~PgRows() = default;
 
+PgRows PgRows::of(const std::vector<std::string>& columns,
+                  const std::vector<std::vector<std::optional<std::string>>>& rows) {
+  auto impl = std::make_unique<Impl>();
+  impl->answer.reset(PQmakeEmptyPGresult(nullptr, PGRES_TUPLES_OK));
+  std::vector<std::string> names = columns;
+  std::vector<PGresAttDesc> attributes;
+  for (std::string& name : names) attributes.push_back({name.data(), 0, 0, 0, 0, 0, 0});
+  PQsetResultAttrs(impl->answer.get(), static_cast<int>(attributes.size()), attributes.data());
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    for (std::size_t column = 0; column < columns.size(); ++column) {
+      std::optional<std::string> value = rows[row].at(column);
+      PQsetvalue(impl->answer.get(), static_cast<int>(row), static_cast<int>(column),
+                 value ? value->data() : nullptr, value ? static_cast<int>(value->size()) : -1);
+    }
+  }
+  return PgRows(std::move(impl));
+}
+
 std::size_t PgRows::rows() const {
   return static_cast<std::size_t>(PQntuples(impl_->answer.get()));
 }
@@ -318,12 +337,17 @@ struct PgConnection::Impl {
   // The results up to the next Sync.
   Task<PgResult<PgRows>> take_synced(SteadyTime deadline);
   PgResult<PgRows> outcome(Answer answer);
+  // Queues one statement with its Sync, prepared at its first use: parsing and planning a
+  // monitoring query costs the server several times what running it does.
+  bool send_prepared(const std::string& sql);
 
   EventLoop& loop;
   Conn conn;  // null: dropped
   std::string address;
   std::optional<PgFailure> farewell;
   std::optional<PgFailure> closed_by;
+  std::map<std::string, std::string> prepared;  // statement → its name on the server
+  std::uint64_t prepared_count = 0;
   bool ended = false;    // a FATAL message has come
   bool closing = false;  // our own close()
   bool busy = false;     // a statement is under way
@@ -371,6 +395,16 @@ Task<std::optional<PgFailure>> PgConnection::Impl::wait_result(SteadyTime deadli
     }
     if (ready != Interest::kWrite) PQconsumeInput(conn.get());
   }
+}
+
+bool PgConnection::Impl::send_prepared(const std::string& sql) {
+  auto [entry, is_new] = prepared.try_emplace(sql);
+  if (is_new) {
+    entry->second = "keelwatch_" + std::to_string(++prepared_count);
+    if (!PQsendPrepare(conn.get(), entry->second.c_str(), sql.c_str(), 0, nullptr)) return false;
+  }
+  return PQsendQueryPrepared(conn.get(), entry->second.c_str(), 0, nullptr, nullptr, nullptr, 0) &&
+         PQpipelineSync(conn.get());
 }
 
 PgResult<PgRows> PgConnection::Impl::outcome(Answer answer) {
@@ -430,7 +464,8 @@ Task<PgResult<PgRows>> PgConnection::Impl::take_synced(SteadyTime deadline) {
       if (first) co_return *std::move(first);
       break;
     }
-    if (!first) first.emplace(outcome(std::move(answer)));
+    // Of a preparation and its statement: the statement's, or the first refusal.
+    if (!first || *first) first.emplace(outcome(std::move(answer)));
     if (ended) {
       drop(*first ? lost("connection lost") : first->failure());
       co_return *std::move(first);
@@ -491,14 +526,12 @@ Task<std::vector<PgResult<PgRows>>> PgConnection::pipeline(std::vector<std::stri
   if (usable() && PQenterPipelineMode(impl_->conn.get())) {
     Statement<Impl> pipeline(*impl_);
     bool sent = true;
-    for (const std::string& sql : statements) {
-      sent = sent &&
-             PQsendQueryParams(impl_->conn.get(), sql.c_str(), 0, nullptr, nullptr, nullptr,
-                               nullptr, 0) &&
-             PQpipelineSync(impl_->conn.get());
-    }
+    for (const std::string& sql : statements) sent = sent && impl_->send_prepared(sql);
     while (sent && impl_->conn && results.size() < statements.size()) {
       PgResult<PgRows> result = co_await impl_->take_synced(deadline);
+      // Whatever refused it (a view that was replaced: "cached plan must not change result type"),
+      // the next time it is prepared anew.
+      if (!result) impl_->prepared.erase(statements[results.size()]);
       results.push_back(std::move(result));
     }
     if (impl_->conn && (!sent || !PQexitPipelineMode(impl_->conn.get()))) {

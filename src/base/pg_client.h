@@ -51,6 +51,10 @@ struct PgFailure {
 
 class PgRows {
  public:
+  // Rows that no server sent: what the tests of a decoder feed it. Each row has a value per column.
+  static PgRows of(const std::vector<std::string>& columns,
+                   const std::vector<std::vector<std::optional<std::string>>>& rows);
+
   [[nodiscard]] std::size_t rows() const;
   [[nodiscard]] std::size_t columns() const;
   // Column index by name; nullopt if the result has no such column.
@@ -107,8 +111,10 @@ class PgConnection {
   // One simple-protocol statement (all that PgBouncer's console understands).
   [[nodiscard]] Task<PgResult<PgRows>> query(std::string sql, SteadyTime deadline);
 
-  // All statements in one flush, a Sync after each, so that a refused one does not abort the rest:
-  // one outcome per statement, in order. After a broken connection the remaining ones carry it.
+  // All statements together, a Sync after each, so that a refused one does not abort the rest: one
+  // outcome per statement, in order. After a broken connection the remaining ones carry it. Each is
+  // prepared at its first use and kept as long as the connection: meant for a fixed set of texts,
+  // and not for PgBouncer.
   [[nodiscard]] Task<std::vector<PgResult<PgRows>>> pipeline(std::vector<std::string> statements,
                                                              SteadyTime deadline);
 

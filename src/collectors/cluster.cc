@@ -104,11 +104,12 @@ void write_instance(const model::Instance& instance, WallTime at, metrics::Write
   const model::InstanceId& id = instance.id;
   const auto labels = {std::string_view(id.ns), std::string_view(id.cluster),
                        std::string_view(id.pod)};
-  const bool asked = instance.reachability != Reachability::kNotSetUp &&
-                     instance.reachability != Reachability::kConnecting;
+  const bool failed = instance.reachability != Reachability::kNotSetUp &&
+                      instance.reachability != Reachability::kConnecting &&
+                      instance.reachability != Reachability::kConnected;
   writer.write(kUp, labels,
-               asked || instance.server.is_known()
-                   ? Observed<bool>::known(instance.server.is_known(), at)
+               failed || instance.server.is_known()
+                   ? Observed<bool>::known(!failed, at)
                    : Observed<bool>::absent(instance.server.why()));
   writer.write_states(
       kReachability, labels, kReachabilities,

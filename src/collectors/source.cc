@@ -15,7 +15,7 @@ using metrics::Type;
 
 constexpr Family kUp("keelwatch_source_up", Type::kGauge,
                      "1 if the source's last attempt to read the target succeeded, 0 if it failed; "
-                     "absent where nothing is set up or installed.",
+                     "absent before the first and where nothing is set up or installed.",
                      {"source", "target"});
 constexpr Family kNotSetUp("keelwatch_source_not_set_up", Type::kGauge,
                            "1 if no credential was ever given for the target; absent otherwise.",
@@ -53,7 +53,12 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
   const auto labels = {std::string_view(report.source), std::string_view(report.target)};
   if (report.not_set_up) return writer.write(kNotSetUp, labels, fact(true, input));
   if (report.not_installed) return writer.write(kNotInstalled, labels, fact(true, input));
-  writer.write(kUp, labels, fact(report.up, input));
+  // Before the first attempt has ended there is nothing to say, neither good nor bad.
+  const bool asked = report.up || !report.errors.empty() || report.last_success.has_value();
+  writer.write(kUp, labels,
+               asked ? fact(report.up, input)
+                     : Observed<bool>::unknown(Error(ErrorCode::kUnavailable, "not asked yet"),
+                                               report.source + " " + report.target));
   writer.write(kLastSuccess, labels, fact(report.last_success, input));
   writer.write(kDuration, labels, fact(report.last_duration, input));
   writer.write(kRequests, labels, fact(report.requests, input));

@@ -78,6 +78,11 @@ std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
   aged.server = staleness.apply(instance->server, source);
   aged.senders = staleness.apply(instance->senders, source);
   aged.wal_receiver = staleness.apply(instance->wal_receiver, source);
+  if (staleness.expired(instance->server)) {
+    // "Connected" is as old as the answer that proved it.
+    aged.reachability = Reachability::kConnecting;
+    aged.reachability_detail = aged.server.why().error.message();
+  }
   return std::make_shared<const Instance>(std::move(aged));
 }
 

@@ -228,22 +228,31 @@ TEST_CASE("a primary that cannot be asked does not become a standby", "[analysis
   CHECK(known(find(assess_one(returned, &memory), "pg-1").state) == "cut_off");
 }
 
-TEST_CASE("replay that advances without a receiver is archive recovery, until it stands still",
+TEST_CASE("replay beyond what was received is archive recovery, until it stands still",
           "[analysis]") {
   Memory memory;
-  const auto at = [&](std::uint64_t position, WallTime now) {
-    Instance standby = answering("pg-2", standby_facts(position));
-    standby.server = Observed<model::ServerFacts>::known(standby_facts(position), now);
-    standby.wal_receiver = Observed<std::vector<model::WalReceiver>>::known({}, now);
+  // The state of pg-2, which has replayed `replayed` and received `received` by streaming.
+  const auto state_at = [&](std::uint64_t replayed, std::uint64_t received, bool streams,
+                            WallTime now) {
+    model::ServerFacts facts = standby_facts(replayed);
+    facts.received = model::Lsn{received};
+    Instance standby = answering("pg-2", facts);
+    standby.server = Observed<model::ServerFacts>::known(facts, now);
+    standby.wal_receiver = Observed<std::vector<model::WalReceiver>>::known(
+        streams ? std::vector{receiver()} : std::vector<model::WalReceiver>(), now);
     Instance first = primary({});
     first.server = Observed<model::ServerFacts>::known(primary_facts(kHead), now);
-    first.senders = Observed<std::vector<model::Sender>>::known({}, now);
+    first.senders = Observed<std::vector<model::Sender>>::known(
+        streams ? std::vector{sender_row("pg-2", replayed)} : std::vector<model::Sender>(), now);
     return known(find(assess_one({first, standby}, &memory, now), "pg-2").state);
   };
-  CHECK(at(kMiB, kNow) == "cut_off");
-  CHECK(at(2 * kMiB, kNow + 5s) == "archive_recovery");
-  CHECK(at(2 * kMiB, kNow + 30s) == "archive_recovery");
-  CHECK(at(2 * kMiB, kNow + 36s) == "cut_off");
+  CHECK(state_at(1 * kMiB, 3 * kMiB, true, kNow) == "streaming");
+  // Cut: the rest of what was received is still replayed, which proves no archive.
+  CHECK(state_at(2 * kMiB, 3 * kMiB, false, kNow + 2s) == "cut_off");
+  CHECK(state_at(3 * kMiB, 3 * kMiB, false, kNow + 4s) == "cut_off");
+  CHECK(state_at(5 * kMiB, 3 * kMiB, false, kNow + 6s) == "archive_recovery");
+  CHECK(state_at(5 * kMiB, 3 * kMiB, false, kNow + 36s) == "archive_recovery");
+  CHECK(state_at(5 * kMiB, 3 * kMiB, false, kNow + 37s) == "cut_off");
 }
 
 TEST_CASE("the number of writable primaries is known only when it can be", "[analysis]") {
@@ -284,6 +293,34 @@ TEST_CASE("a standby of which it is unknown whether it streams leaves the count 
   const Replication replication =
       assess_one({silent("pg-1", Reachability::kSilent), silent("pg-2", Reachability::kSilent)});
   CHECK_FALSE(replication.standbys_streaming.is_known());
+}
+
+TEST_CASE("without the right to look, a standby is neither streaming nor cut off", "[analysis]") {
+  const Error forbidden(ErrorCode::kForbidden, "no permission, grant pg_monitor to keelwatch");
+  Instance first = primary({});
+  first.senders = Observed<std::vector<model::Sender>>::unknown(forbidden, "postgres default/pg-1");
+  Instance second = answering("pg-2", standby_facts(kHead));
+  second.wal_receiver =
+      Observed<std::vector<model::WalReceiver>>::unknown(forbidden, "postgres default/pg-2");
+  const Replication replication = assess_one({first, second});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK_FALSE(standby.state.is_known());
+  CHECK_FALSE(standby.streaming.is_known());
+  CHECK_FALSE(replication.standbys_streaming.is_known());
+}
+
+TEST_CASE("a standby on another history has no lag, least of all zero", "[analysis]") {
+  model::ServerFacts ahead = standby_facts(kHead + kMiB);
+  ahead.timeline = 2;
+  const Replication replication = assess_one({primary({}), answering("pg-2", ahead)});
+  const Standby& standby = find(replication, "pg-2");
+  CHECK(known(standby.state) == "diverged_timeline");
+  CHECK_FALSE(standby.replay_lag_bytes.is_known());
+  CHECK_FALSE(standby.replay_lag.is_known());
+}
+
+TEST_CASE("before any instance is seen it is unknown how many stream, not zero", "[analysis]") {
+  CHECK_FALSE(assess_one({}).standbys_streaming.is_known());
 }
 
 }  // namespace keelwatch::analysis

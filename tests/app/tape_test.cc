@@ -95,7 +95,7 @@ TEST_CASE("each recorded fault gives its golden timeline", "[app][tapes]") {
     ++tapes;
     const auto tape = read_tape(slurp(entry.path()));
     REQUIRE(tape);
-    const std::string text = timeline(*tape, config::Config{});
+    const std::string text = timeline(*tape, config::Config{}, 0s);
     fs::path golden = entry.path();
     golden.replace_extension(".timeline");
     if (update) std::ofstream(golden) << text;

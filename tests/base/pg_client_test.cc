@@ -9,6 +9,8 @@
 
 #include "base/event_loop.h"
 #include "base/resolver.h"
+#include "tests/support/certificates.h"
+#include "tests/support/dns_server.h"
 #include "tests/support/postgres_server.h"
 
 using namespace std::chrono_literals;
@@ -22,8 +24,10 @@ using ConnectResult = PgResult<std::unique_ptr<PgConnection>>;
 
 // A loop and what a connection needs of it, for one test.
 struct Client {
+  explicit Client(std::vector<std::string> dns_servers = {})
+      : resolver(loop, std::move(dns_servers)) {}
   EventLoop loop;
-  Resolver resolver{loop};
+  Resolver resolver;
 
   ConnectResult connect(const PgTarget& target, Duration limit = 10s) {
     return loop.block_on(PgConnection::connect(loop, resolver, target, loop.after(limit)));
@@ -138,6 +142,36 @@ TEST_CASE("a connection answers simple queries and pipelined statements", "[base
   CHECK(only_value(results[4]) == "3");
   CHECK(only_value(client.query(**conn, "select 4")) == "4");
   CHECK(only_value(client.pipeline(**conn, {"select 5"})[0]) == "5");
+}
+
+TEST_CASE("a repeated statement is prepared once, and again after it was refused",
+          "[base][postgres]") {
+  PostgresServer server;
+  Client client;
+  ConnectResult conn = client.connect(server.target());
+  REQUIRE(conn);
+  const std::string sql = "select * from v";
+  server.sql("create view v as select 1 as a");
+  server.sql("grant select on v to keelwatch");
+  for (int i = 0; i < 3; ++i) CHECK(only_value(client.pipeline(**conn, {sql, sql})[1]) == "1");
+  CHECK(only_value(client.query(**conn, "select count(*) from pg_prepared_statements")) == "1");
+
+  server.sql("drop view v");
+  const auto gone = client.pipeline(**conn, {sql, "select 7"});
+  REQUIRE_FALSE(gone[0]);
+  CHECK(gone[0].failure().sqlstate == "42P01");
+  CHECK(only_value(gone[1]) == "7");
+  server.sql("create view v as select 'two' as b");
+  server.sql("grant select on v to keelwatch");
+  CHECK(only_value(client.pipeline(**conn, {sql})[0]) == "two");
+
+  server.sql("drop view v");
+  server.sql("create view v as select 3 as a, 4 as b");
+  server.sql("grant select on v to keelwatch");
+  const auto changed = client.pipeline(**conn, {sql});
+  REQUIRE_FALSE(changed[0]);
+  CHECK(changed[0].failure().sqlstate == "0A000");
+  CHECK(only_value(client.pipeline(**conn, {sql})[0]) == "3");
 }
 
 TEST_CASE("answers larger than any buffer arrive whole", "[base][postgres]") {
@@ -355,6 +389,93 @@ TEST_CASE("an idle connection notices how the server leaves it", "[base][postgre
     CHECK_FALSE((*conn)->closed_by());
     server.stop(StopMode::kSmart, 5s);  // no session left to wait for
   }
+}
+
+TEST_CASE("TLS is verified against the host's name, not against the address connected to",
+          "[base][postgres]") {
+  const testing::CertificateAuthority authority;
+  const testing::CertificateAuthority stranger("another authority");
+  testing::CertificateOptions certificate;
+  certificate.dns_names = {"pg-rw.example"};
+  const testing::CertifiedKey key = authority.issue(certificate);
+  testing::PostgresOptions options;
+  options.certificate_pem = key.certificate_pem;
+  options.key_pem = key.key_pem;
+  const PostgresServer server(options);
+  const PostgresServer plain;
+  const std::string ours = server.socket_directory() + "/ca.crt";
+  const std::string theirs = server.socket_directory() + "/stranger.crt";
+  testing::write_file(ours, authority.pem());
+  testing::write_file(theirs, stranger.pem());
+
+  struct Case {
+    std::string name;
+    int port;
+    std::string host;
+    std::string ca;
+    std::optional<PgPhase> fails_in;
+  };
+  const Case cases[] = {
+      {"right name and authority", server.port(), "pg-rw.example", ours, std::nullopt},
+      {"another name", server.port(), "pg-ro.example", ours, PgPhase::kTls},
+      {"another authority", server.port(), "pg-rw.example", theirs, PgPhase::kTls},
+      {"no authority's file", server.port(), "pg-rw.example", "/nonexistent/ca.crt", PgPhase::kTls},
+      {"a server without TLS", plain.port(), "pg-rw.example", ours, PgPhase::kTls},
+  };
+  Client client;
+  for (const Case& c : cases) {
+    CAPTURE(c.name);
+    PgTarget target = server.target();
+    target.port = c.port;
+    target.host = c.host;
+    target.hostaddr = "127.0.0.1";
+    target.sslmode = "verify-full";
+    target.sslrootcert = c.ca;
+    ConnectResult conn = client.connect(target);
+    if (!c.fails_in) {
+      REQUIRE(conn);
+      CHECK(only_value(client.query(**conn,
+                                    "select ssl from pg_stat_ssl where pid = "
+                                    "pg_backend_pid()")) == "t");
+      CHECK_FALSE(client.wait_closed(**conn, 10ms));
+      continue;
+    }
+    REQUIRE_FALSE(conn);
+    CAPTURE(conn.failure().error.message());
+    CHECK(conn.failure().phase == *c.fails_in);
+    CHECK(conn.failure().error.code() == ErrorCode::kUnavailable);
+  }
+}
+
+TEST_CASE("names go through the resolver and every address gets its turn", "[base][postgres]") {
+  const PostgresServer server;
+  testing::DnsServer dns({});
+  testing::DnsAnswer two;
+  two.a = {"127.0.0.2", "127.0.0.1"};  // the server listens on the second one only
+  dns.set("pg.example", two);
+  testing::DnsAnswer silence;
+  silence.kind = testing::DnsAnswer::Kind::kSilence;
+  dns.set("hung.example", silence);
+  Client client({dns.address()});
+  PgTarget target = server.target();
+  target.host = "pg.example";
+  const ConnectResult conn = client.connect(target);
+  REQUIRE(conn);
+  CHECK((*conn)->address() == "127.0.0.1:" + std::to_string(server.port()));
+
+  target.host = "nowhere.example";
+  const ConnectResult unknown = client.connect(target);
+  REQUIRE_FALSE(unknown);
+  CHECK(unknown.failure().phase == PgPhase::kResolve);
+  CHECK(unknown.failure().error.code() == ErrorCode::kNotFound);
+
+  target.host = "hung.example";
+  const SteadyTime start = client.loop.now();
+  const ConnectResult hung = client.connect(target, 100ms);
+  REQUIRE_FALSE(hung);
+  CHECK(hung.failure().phase == PgPhase::kResolve);
+  CHECK(hung.failure().error.code() == ErrorCode::kTimeout);
+  CHECK(client.loop.now() - start < 1s);
 }
 
 }  // namespace keelwatch

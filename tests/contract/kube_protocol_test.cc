@@ -220,7 +220,9 @@ TEST_CASE("bookmarks carry a resourceVersion and come before the stream's planne
   WatchReader watch(*server, path + "?watch=1&allowWatchBookmarks=true&timeoutSeconds=5" +
                                  "&resourceVersion=" + version);
   server->put(config_map("bookmarks", "two"));
-  CHECK(watch.next_brief() == "ADDED two");
+  const auto added = watch.next();
+  REQUIRE(added);
+  CHECK((*added)["object"]["metadata"]["name"] == "two");
   const auto bookmark = watch.next();
   REQUIRE(bookmark);
   CHECK((*bookmark)["type"] == "BOOKMARK");
@@ -228,7 +230,8 @@ TEST_CASE("bookmarks carry a resourceVersion and come before the stream's planne
   CHECK(object["kind"] == "ConfigMap");
   CHECK(object["apiVersion"] == "v1");
   CHECK_FALSE(object["metadata"].contains("name"));
-  CHECK(std::stoull(version_of(object)) >= std::stoull(version_of(get_json(*server, path))));
+  // At least what was said; the kind's cache may be behind the newest change of other kinds.
+  CHECK(std::stoull(version_of(object)) >= std::stoull(version_of((*added)["object"])));
   while (const auto event = watch.next()) CHECK((*event)["type"] == "BOOKMARK");
   const auto lasted = std::chrono::steady_clock::now() - start;
   CHECK(lasted > 4s);

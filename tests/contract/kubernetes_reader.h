@@ -32,6 +32,7 @@ inline sources::ReflectorTiming quick_timing() {
   timing.not_installed_recheck = std::chrono::milliseconds(200);
   timing.backoff_first = std::chrono::milliseconds(10);
   timing.backoff_cap = std::chrono::milliseconds(200);
+  timing.settle = std::chrono::milliseconds(50);
   return timing;
 }
 

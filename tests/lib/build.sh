@@ -4,6 +4,8 @@
 # shellcheck disable=SC2034 # checks.sh uses it too
 jobs=${KEELWATCH_JOBS:-$(nproc)}
 export CCACHE_DIR=${CCACHE_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/ccache}
+# A clone in another folder is the same source.
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1
 # Sanitizers print file and line with it; without it only addresses.
 if [ -x /usr/bin/llvm-symbolizer-19 ]; then
   export ASAN_SYMBOLIZER_PATH=/usr/bin/llvm-symbolizer-19

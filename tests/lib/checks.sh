@@ -23,7 +23,31 @@ check_rules() {
   promtool check rules rules/*.yaml
   promtool test rules tests/rules/*.yaml
   check_runbooks
-  jq -e '.panels | length > 0' dashboards/*.json >/dev/null
+  check_dashboards
+}
+
+# Every expression of a dashboard parses; a variable stands for any regular expression.
+check_dashboards() {
+  local folder status=0
+  folder=$(mktemp -d)
+  jq -n '{groups: [{name: "dashboards", rules: [
+      inputs | .panels[].targets[].expr | gsub("\\$[a-z]+"; ".*")] | to_entries
+      | map({record: "expression:number_\(.key)", expr: .value})}]}' dashboards/*.json >"$folder/rules.yaml"
+  promtool check rules "$folder/rules.yaml" || status=1
+  rm -rf "$folder"
+  return $status
+}
+
+# Rules and dashboards name only metrics that the program describes.
+check_metric_names() { # PROGRAM
+  local described unknown
+  described=$("$1" describe metrics --json | jq -r '.[].name')
+  unknown=$(grep -rhoE '\bkeelwatch_[a-z_]+' rules/*.yaml dashboards/*.json | sort -u |
+    grep -vxF -- "$described" || true)
+  if [ -n "$unknown" ]; then
+    printf 'not described by the program:\n%s\n' "$unknown"
+    return 1
+  fi
 }
 
 # Every alert has a page under rules/runbooks and links to it, and no page is an orphan.

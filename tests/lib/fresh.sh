@@ -12,6 +12,7 @@ run_fresh() {
   [ -z "$(git status --porcelain --untracked-files=no)" ] ||
     echo "note: uncommitted changes are not in the clone, HEAD is tested"
   fresh_dir=$(mktemp -d "${TMPDIR:-/var/tmp}/keelwatch-fresh.XXXXXX")
+  chmod 755 "$fresh_dir" # apt fetches as an account of its own
   trap remove_fresh EXIT
   check "debootstrap" make_fresh
   [ ${#failed[@]} = 0 ] || return 0
@@ -35,8 +36,10 @@ readme_commands() {
 
 make_fresh() {
   local mirror
-  mirror=$(sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) bookworm .*/\2/p' \
-    /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | grep -m 1 '/debian/*$')
+  mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null || true; } |
+    sed -nE 's/^URIs: *([^ ]+).*/\1/p; s/^deb (\[[^]]*\] )?([^ ]+) bookworm .*/\2/p' |
+    sed -n '/\/debian\/*$/p' | sort -u | sed -n 1p)
+  [ -n "$mirror" ] || { echo "no Debian mirror in this machine's apt sources"; return 1; }
   debootstrap --variant=minbase bookworm "$fresh_dir" "$mirror" >"$fresh_dir.log" 2>&1 ||
     { tail -n 30 "$fresh_dir.log"; return 1; }
   cp /etc/resolv.conf "$fresh_dir/etc/resolv.conf"

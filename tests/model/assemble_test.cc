@@ -34,6 +34,7 @@ TEST_CASE("an answer turns unknown when it is too old or from the future", "[mod
     const Instance& instance = *world.postgres->instances.at(0);
     CHECK(instance.server.is_known() == c.postgres_known);
     CHECK(instance.senders.is_known() == c.postgres_known);
+    CHECK((instance.reachability == Reachability::kConnected) == c.postgres_known);
   }
 }
 

@@ -3,8 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <catch2/catch.hpp>
 #include <array>
+#include <catch2/catch.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -50,8 +50,8 @@ class ReadableCopy {
     directory_ = path;
     REQUIRE(chmod(path.c_str(), 0755) == 0);
     const std::string from = std::filesystem::path(bin).parent_path();
-    const std::string copy = "{ cp -al '" + from + "' '" + path + "' 2>/dev/null || cp -a '" + from +
-                             "' '" + path + "'; } && chmod -R a+rX '" + path + "'";
+    const std::string copy = "{ cp -al '" + from + "' '" + path + "' 2>/dev/null || cp -a '" +
+                             from + "' '" + path + "'; } && chmod -R a+rX '" + path + "'";
     REQUIRE(std::system(copy.c_str()) == 0);
     bin_ = path + "/" + std::filesystem::path(from).filename().string() + "/bin";
   }
@@ -74,7 +74,8 @@ void check_all_facts(const std::string& bin, int major) {
   PostgresServer primary(options);
   const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
   PostgresHarness harness;
-  harness.watch({testing::instance_target(primary, "pg-1"), testing::instance_target(*standby, "pg-2")});
+  harness.watch(
+      {testing::instance_target(primary, "pg-1"), testing::instance_target(*standby, "pg-2")});
   harness.until(PostgresHarness::is_streaming);
 
   // A lag that is known exactly: replay is paused while the primary goes on.

@@ -1,3 +1,4 @@
 # The one place where the real servers of the peers tier are pinned. Sourced by tests/peers/build
 # and tests/peers/kube-apiserver; a new version gets a new folder in the cache.
 KUBERNETES_VERSION=1.36.3
+PROMETHEUS_VERSION=0.316.0 # of the Go module: 3.16.0

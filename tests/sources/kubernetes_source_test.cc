@@ -111,7 +111,7 @@ TEST_CASE("a bad answer leaves the last good list and is counted by its code", "
     const char* code;
   };
   const Case cases[] = {{"no JSON", KubeFault::Kind::kGarbage, 0, "malformed"},
-                        {"no HTTP", KubeFault::Kind::kNotHttp, 0, "unavailable"},
+                        {"no HTTP", KubeFault::Kind::kNotHttp, 0, "malformed"},
                         {"half an answer", KubeFault::Kind::kTruncate, 0, "unavailable"},
                         {"reset", KubeFault::Kind::kReset, 0, "unavailable"},
                         {"500", KubeFault::Kind::kStatus, 500, "unavailable"},
@@ -121,7 +121,9 @@ TEST_CASE("a bad answer leaves the last good list and is counted by its code", "
     Fixture f;
     f.put_pod("a");
     KubernetesReader reader = f.reader();
-    REQUIRE(reader.until(pods_are("a ")));
+    REQUIRE(reader.until([&](const KubernetesSlice& s) {
+      return pods_text(s) == "a " && f.api.open_watches("/api/v1/pods") == 1;
+    }));
     KubeFault fault;
     fault.kind = c.kind;
     fault.status = c.status;
@@ -138,6 +140,36 @@ TEST_CASE("a bad answer leaves the last good list and is counted by its code", "
     f.api.clear_faults();
     CHECK(reader.until(pods_are("a b ")));
     CHECK(reader.until([&](const KubernetesSlice&) { return reader.report("Pod").up; }));
+  }
+}
+
+TEST_CASE("a watch that brings nothing but a web page is a failure, not a silent stream",
+          "[kubernetes]") {
+  struct Case {
+    const char* name;
+    KubeFault::Kind kind;
+    const char* code;
+  };
+  const Case cases[] = {{"garbage", KubeFault::Kind::kGarbage, "malformed"},
+                        {"reset", KubeFault::Kind::kReset, "unavailable"}};
+  for (const Case& c : cases) {
+    INFO(c.name);
+    Fixture f;
+    f.put_pod("a");
+    KubeFault fault;
+    fault.kind = c.kind;
+    fault.path_prefix = "/api/v1/pods";
+    fault.verb = "watch";
+    f.api.set_fault(fault);
+    KubernetesReader reader = f.reader();
+    REQUIRE(reader.until([&](const KubernetesSlice&) {
+      const auto& errors = reader.report("Pod").errors;
+      return errors.contains(c.code) && errors.at(c.code) >= 3;
+    }));
+    CHECK(pods_text(reader.slice()) == "a ");
+    f.api.clear_faults();
+    f.put_pod("b");
+    CHECK(reader.until(pods_are("a b ")));
   }
 }
 

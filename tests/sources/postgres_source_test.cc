@@ -47,7 +47,8 @@ TEST_CASE("primary and standby are read by their own answers", "[sources][postgr
   Pair pair;
   pair.primary.sql("create table t as select generate_series(1, 1000) i");
   Harness harness;
-  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.watch({testing::instance_target(pair.primary, "pg-1"),
+                 testing::instance_target(*pair.standby, "pg-2")});
   auto slice = harness.until(Harness::is_streaming);
 
   const Instance& primary = *Harness::find(*slice, "pg-1");
@@ -64,7 +65,8 @@ TEST_CASE("primary and standby are read by their own answers", "[sources][postgr
   CHECK_FALSE(first.replayed);
   CHECK_FALSE(first.replay_paused);
   CHECK(first.started);
-  CHECK(first.system_identifier == pair.primary.sql("select system_identifier from pg_control_system()"));
+  CHECK(first.system_identifier ==
+        pair.primary.sql("select system_identifier from pg_control_system()"));
   CHECK(primary.wal_receiver.known_value().empty());
   CHECK(primary.senders.known_value()[0].application_name == "pg-2");
   CHECK(primary.senders.known_value()[0].sync_state == "async");
@@ -109,7 +111,8 @@ TEST_CASE("primary and standby are read by their own answers", "[sources][postgr
 TEST_CASE("replay that was paused, delayed or promoted is seen", "[sources][postgres]") {
   Pair pair;
   Harness harness;
-  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.watch({testing::instance_target(pair.primary, "pg-1"),
+                 testing::instance_target(*pair.standby, "pg-2")});
   harness.until(Harness::is_streaming);
   const auto standby_facts = [](const PostgresSlice& slice) -> const model::ServerFacts* {
     return Harness::find(slice, "pg-2")->server.if_known();
@@ -142,7 +145,8 @@ TEST_CASE("default_transaction_read_only is the server's, not the role's", "[sou
   server.sql("alter system set default_transaction_read_only = on");
   server.sql("select pg_reload_conf()");
   harness.until([&](const PostgresSlice& slice) { return read_only(slice) == true; });
-  server.sql("set transaction read write; alter role keelwatch set default_transaction_read_only = on");
+  server.sql(
+      "set transaction read write; alter role keelwatch set default_transaction_read_only = on");
   harness.until([&](const PostgresSlice& slice) { return !read_only(slice).has_value(); });
 }
 
@@ -158,7 +162,8 @@ TEST_CASE("a role without pg_monitor makes replication unknown, not empty", "[so
   }
   harness.watch({primary, standby});
   const auto slice = harness.until([](const PostgresSlice& s) {
-    return Harness::find(s, "pg-1")->server.is_known() && Harness::find(s, "pg-2")->server.is_known();
+    return Harness::find(s, "pg-1")->server.is_known() &&
+           Harness::find(s, "pg-2")->server.is_known();
   });
   for (const char* pod : {"pg-1", "pg-2"}) {
     CAPTURE(pod);
@@ -213,7 +218,8 @@ TEST_CASE("a killed instance is published within 100 ms, without its last values
   config::Postgres settings = Harness::quick_settings();
   settings.interval = 2s;  // so that no round falls into the 100 ms by chance
   Harness harness(settings);
-  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.watch({testing::instance_target(pair.primary, "pg-1"),
+                 testing::instance_target(*pair.standby, "pg-2")});
   for (const Case& c : cases) {
     CAPTURE(c.name);
     harness.until("pg-2", Reachability::kConnected);
@@ -281,7 +287,8 @@ TEST_CASE("a shutdown that others hold up is left alone and named", "[sources][p
 TEST_CASE("a frozen instance is silent and delays nobody else", "[sources][postgres]") {
   Pair pair;
   Harness harness;
-  harness.watch({testing::instance_target(pair.primary, "pg-1"), testing::instance_target(*pair.standby, "pg-2")});
+  harness.watch({testing::instance_target(pair.primary, "pg-1"),
+                 testing::instance_target(*pair.standby, "pg-2")});
   harness.until(Harness::is_streaming);
   pair.standby->freeze();
   const auto slice = harness.until("pg-2", Reachability::kSilent, 3s);
@@ -371,7 +378,8 @@ TEST_CASE("slices of many instances are coalesced", "[sources][postgres]") {
   settings.interval = 20ms;
   Harness harness(settings);
   std::vector<discovery::InstanceTarget> targets;
-  for (int i = 0; i < 8; ++i) targets.push_back(testing::instance_target(server, "pg-" + std::to_string(i)));
+  for (int i = 0; i < 8; ++i)
+    targets.push_back(testing::instance_target(server, "pg-" + std::to_string(i)));
   harness.watch(targets);
   harness.until([](const PostgresSlice& slice) {
     return std::ranges::all_of(slice.instances, [](const auto& i) { return i->server.is_known(); });
@@ -401,20 +409,23 @@ TEST_CASE("what a failure says about the instance", "[sources][postgres]") {
       {"no hot standby yet",
        server_said(kUnavailable, "the database system is not yet accepting connections", "57P03"),
        false, Reachability::kStartingUp},
-      {"crash recovery", server_said(kUnavailable, "the database system is in recovery mode", "57P03"),
-       true, Reachability::kStartingUp},
-      {"stopping", server_said(kUnavailable, "the database system is shutting down", "57P03"), false,
-       Reachability::kShuttingDown},
+      {"crash recovery",
+       server_said(kUnavailable, "the database system is in recovery mode", "57P03"), true,
+       Reachability::kStartingUp},
+      {"stopping", server_said(kUnavailable, "the database system is shutting down", "57P03"),
+       false, Reachability::kShuttingDown},
       {"German, was up", server_said(kUnavailable, "das Datenbanksystem fährt herunter", "57P03"),
        true, Reachability::kShuttingDown},
-      {"German, was not up", server_said(kUnavailable, "das Datenbanksystem startet", "57P03"), false,
-       Reachability::kStartingUp},
+      {"German, was not up", server_said(kUnavailable, "das Datenbanksystem startet", "57P03"),
+       false, Reachability::kStartingUp},
       {"terminated", server_said(kUnavailable, "x", "57P01"), true, Reachability::kShuttingDown},
       {"full", server_said(kUnavailable, "x", "53300"), false, Reachability::kTooManyConnections},
       {"password", server_said(ErrorCode::kUnauthorized, "x", "28P01"), false,
        Reachability::kAuthFailed},
-      {"database", server_said(ErrorCode::kNotFound, "x", "3D000"), false, Reachability::kAuthFailed},
-      {"name", no_answer(ErrorCode::kNotFound, PgPhase::kResolve), false, Reachability::kNameUnknown},
+      {"database", server_said(ErrorCode::kNotFound, "x", "3D000"), false,
+       Reachability::kAuthFailed},
+      {"name", no_answer(ErrorCode::kNotFound, PgPhase::kResolve), false,
+       Reachability::kNameUnknown},
       {"hung DNS", no_answer(ErrorCode::kTimeout, PgPhase::kResolve), false,
        Reachability::kNameUnknown},
       {"certificate", no_answer(kUnavailable, PgPhase::kTls), false, Reachability::kTlsFailed},

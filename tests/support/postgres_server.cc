@@ -127,16 +127,16 @@ void init_database(const std::string& bin, const std::string& directory) {
                           "--encoding=UTF8", "--locale=C", "--pgdata", data),
       log);
   write_owned_file(data + "/pg_hba.conf",
-             "local all all trust\n"
-             "host replication postgres 127.0.0.1/32 trust\n"
-             "host all postgres 127.0.0.1/32 trust\n"
-             "host all all 127.0.0.1/32 scram-sha-256\n");
+                   "local all all trust\n"
+                   "host replication postgres 127.0.0.1/32 trust\n"
+                   "host all postgres 127.0.0.1/32 trust\n"
+                   "host all all 127.0.0.1/32 scram-sha-256\n");
   // PostgreSQL's single-user mode: one statement per line, no server needed.
   const std::string script = directory + "/roles.sql";
   write_owned_file(script, std::string("create role keelwatch login password '") +
-                         PostgresServer::kPassword +
-                         "'\n"
-                         "grant pg_monitor to keelwatch\n");
+                               PostgresServer::kPassword +
+                               "'\n"
+                               "grant pg_monitor to keelwatch\n");
   run(command_as_postgres(bin + "/postgres", "--single", "-D", data, "-c", "fsync=off", "-c",
                           "password_encryption=scram-sha-256", "postgres"),
       log, script);
@@ -154,7 +154,7 @@ std::string template_directory(const std::string& bin) {
   const std::size_t key = std::hash<std::string>()(build);
   const std::string path = "/tmp/keelwatch-postgres-template-" + std::to_string(key);
   const uid_t owner = is_root() ? getpwnam("postgres")->pw_uid : geteuid();
-  struct stat info {};
+  struct stat info{};
   if (lstat(path.c_str(), &info) == 0) {
     if (!S_ISDIR(info.st_mode) || info.st_uid != owner) fail(path + " is not ours");
     return path;
@@ -252,8 +252,7 @@ PostgresServer::PostgresServer(PostgresOptions options) : options_(std::move(opt
   start();
 }
 
-PostgresServer::PostgresServer(FromBackup, PostgresOptions options)
-    : options_(std::move(options)) {
+PostgresServer::PostgresServer(FromBackup, PostgresOptions options) : options_(std::move(options)) {
   make_directory();
 }
 
@@ -299,11 +298,11 @@ void PostgresServer::remove_leftovers() {
 
 void PostgresServer::launch() {
   std::vector<std::string> argv = as_postgres(true);
-  argv.insert(argv.end(), {options_.bin + "/postgres", "-D", data_directory(), "-p",
-                           std::to_string(port_), "-k", directory_, "-c",
-                           "listen_addresses=127.0.0.1"});
+  argv.insert(argv.end(),
+              {options_.bin + "/postgres", "-D", data_directory(), "-p", std::to_string(port_),
+               "-k", directory_, "-c", "listen_addresses=127.0.0.1"});
   std::vector<std::string> settings = {
-      "fsync=off",      "shared_buffers=16MB", "max_connections=30", "wal_level=replica",
+      "fsync=off",      "shared_buffers=16MB", "max_connections=30",   "wal_level=replica",
       "hot_standby=on", "wal_keep_size=64MB",  "logging_collector=off"};
   if (!options_.certificate_pem.empty()) {
     settings.insert(settings.end(), {"ssl=on", "ssl_cert_file=" + directory_ + "/server.crt",
@@ -345,9 +344,15 @@ void PostgresServer::wait_accepting() {
 void PostgresServer::request_stop(StopMode mode) {
   if (postmaster_ == 0) fail("is not running");
   switch (mode) {  // pg_ctl's signals
-    case StopMode::kSmart: kill(postmaster_, SIGTERM); break;
-    case StopMode::kFast: kill(postmaster_, SIGINT); break;
-    case StopMode::kImmediate: kill(postmaster_, SIGQUIT); break;
+    case StopMode::kSmart:
+      kill(postmaster_, SIGTERM);
+      break;
+    case StopMode::kFast:
+      kill(postmaster_, SIGINT);
+      break;
+    case StopMode::kImmediate:
+      kill(postmaster_, SIGQUIT);
+      break;
   }
 }
 
@@ -417,16 +422,16 @@ Task<PgResult<std::string>> copy_in_backup(EventLoop& loop, Resolver& resolver, 
       co_await PgConnection::connect(loop, resolver, std::move(target), loop.after(10s));
   if (!conn) co_return conn.failure();
   const bool renamed = (*conn)->server_version() >= 150000;
-  const PgResult<PgRows> started = co_await (*conn)->query(
-      renamed ? "select pg_backup_start('keelwatch', true)"
-              : "select pg_start_backup('keelwatch', true, false)",
-      loop.after(60s));
+  const PgResult<PgRows> started =
+      co_await (*conn)->query(renamed ? "select pg_backup_start('keelwatch', true)"
+                                      : "select pg_start_backup('keelwatch', true, false)",
+                              loop.after(60s));
   if (!started) co_return started.failure();
   run({"cp", "-a", from, to}, log);
-  const PgResult<PgRows> label = co_await (*conn)->query(
-      renamed ? "select labelfile from pg_backup_stop(false)"
-              : "select labelfile from pg_stop_backup(false, false)",
-      loop.after(60s));
+  const PgResult<PgRows> label =
+      co_await (*conn)->query(renamed ? "select labelfile from pg_backup_stop(false)"
+                                      : "select labelfile from pg_stop_backup(false, false)",
+                              loop.after(60s));
   if (!label) co_return label.failure();
   co_return std::string(label->get(0, 0).value_or(""));
 }
@@ -456,11 +461,11 @@ std::unique_ptr<PostgresServer> PostgresServer::make_standby(const std::string& 
   write_owned_file(data + "/backup_label", *label);
   write_owned_file(data + "/standby.signal", "");
   write_owned_file(data + "/postgresql.auto.conf",
-             "primary_conninfo = 'host=127.0.0.1 port=" + std::to_string(port_) +
-                 " user=postgres sslmode=prefer application_name=" + name +
-                 "'\n"
-                 "primary_slot_name = '" +
-                 slot + "'\nrecovery_target_timeline = 'latest'\n");
+                   "primary_conninfo = 'host=127.0.0.1 port=" + std::to_string(port_) +
+                       " user=postgres sslmode=prefer application_name=" + name +
+                       "'\n"
+                       "primary_slot_name = '" +
+                       slot + "'\nrecovery_target_timeline = 'latest'\n");
   standby->start();
   return standby;
 }

@@ -1,7 +1,7 @@
-// A real PostgreSQL server of a test's own: data in a folder under /tmp, on a free port of 127.0.0.1,
-// run as the account `postgres` when the test is root (PostgreSQL refuses root). The destructor stops
-// it and removes everything; should the test's thread die, the kernel stops it (PR_SET_PDEATHSIG).
-// Failures throw std::runtime_error with the end of the server's log.
+// A real PostgreSQL server of a test's own: data in a folder under /tmp, on a free port of
+// 127.0.0.1, run as the account `postgres` when the test is root (PostgreSQL refuses root). The
+// destructor stops it and removes everything; should the test's thread die, the kernel stops it
+// (PR_SET_PDEATHSIG). Failures throw std::runtime_error with the end of the server's log.
 //
 // Accounts: `postgres`, the superuser, by trust; `keelwatch`, password kPassword, member of
 // pg_monitor; everybody else by scram-sha-256. All servers of one version are copies of one cached
@@ -40,7 +40,8 @@ class PostgresServer {
   PostgresServer(const PostgresServer&) = delete;
   PostgresServer& operator=(const PostgresServer&) = delete;
 
-  // A streaming standby of this server, as CloudNativePG makes them: application_name = `name`, slot
+  // A streaming standby of this server, as CloudNativePG makes them: application_name = `name`,
+  // slot
   // `_cnpg_` + name in lower case with _ for what a slot may not contain. Accepts connections; it
   // streams soon after.
   [[nodiscard]] std::unique_ptr<PostgresServer> make_standby(const std::string& name);

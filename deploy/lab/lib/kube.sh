@@ -45,7 +45,7 @@ admin() {
 kube_request() { # METHOD PATH [BODY] -> HTTP code; the answer is in $LAB/kube/answer
   curl --silent --max-time 10 --cacert "$LAB/kube/ca.crt" -o "$LAB/kube/answer" -w '%{http_code}' \
     -X "$1" "https://127.0.0.1:$API_PORT$2" -H "Authorization: Bearer $(secret kube-admin-token)" \
-    -H "Content-Type: ${4:-application/json}" ${3:+--data-binary "$3"}
+    -H "Content-Type: ${4:-application/json}" ${3:+--data-binary @-} <<<"${3:-}"
 }
 
 kube_ready() { [ "$(kube_request GET /readyz)" = 200 ]; }
@@ -102,11 +102,16 @@ start_apiserver() {
   wait_ready kube-api 60 kube_ready
 }
 
-# Status is dropped from a POST of a kind with a status subresource: it is written afterwards.
 put_real_objects() {
-  local object path name code
   kube_put /apis/apiextensions.k8s.io/v1/customresourcedefinitions "$(<"$cluster_crd")" application/yaml
   wait_for 20 crd_established || die "the Cluster CRD was not established"
+  put_list "$lab_source/config/rbac.json"
+  put_list <(lab_objects)
+}
+
+# Status is dropped from a POST of a kind with a status subresource: it is written afterwards.
+put_list() { # FILE
+  local object path name code
   while read -r object; do
     path=$(jq -r --arg ns "$namespace" '
       {Node: "nodes", PersistentVolume: "persistentvolumes", PersistentVolumeClaim: "persistentvolumeclaims",
@@ -121,7 +126,7 @@ put_real_objects() {
         application/merge-patch+json)
       [ "$code" = 200 ] || die "status of $path/$name: $code $(<"$LAB/kube/answer")"
     fi
-  done < <(jq -c '.items[]' "$lab_source/config/rbac.json" <(lab_objects))
+  done < <(jq -c '.items[]' "$1")
 }
 
 kube_put() { # COLLECTION OBJECT [TYPE]

@@ -31,6 +31,8 @@ else
   give_to_postgres() { :; }
 fi
 
+there_is_a_lab() { [ -f "$marker" ] || die "no lab in $LAB: deploy/lab/up makes one"; }
+
 lock_lab() {
   mkdir -p "$LAB"
   exec 9>"$LAB/.lock"
@@ -38,7 +40,7 @@ lock_lab() {
 }
 
 require_lab() {
-  [ -f "$marker" ] || die "no lab in $LAB: deploy/lab/up makes one"
+  there_is_a_lab
   # shellcheck disable=SC1091 # written by choose_ports
   . "$LAB/ports"
   mode=$(<"$LAB/mode")

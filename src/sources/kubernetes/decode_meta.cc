@@ -9,12 +9,13 @@
 namespace keelwatch::sources {
 namespace {
 
-// kubectl apply keeps a whole copy of the manifest there.
+// Copies of whole manifests: kubectl apply's, and the one that CNPG keeps in its Pods.
 constexpr std::string_view kLastApplied = "kubectl.kubernetes.io/last-applied-configuration";
+constexpr std::string_view kPodSpec = "cnpg.io/podSpec";
 
 void read_texts(JsonValue object, std::map<std::string, std::string>& out) {
   object.for_each_member([&](std::string_view key, JsonValue value) {
-    if (key == kLastApplied) return;
+    if (key == kLastApplied || key == kPodSpec) return;
     if (const auto text = value.string()) out.emplace(key, *text);
   });
 }

@@ -12,8 +12,6 @@ namespace {
 // An object is at most 1.5 MiB in etcd; a frame holds one, as JSON.
 constexpr std::size_t kMaxFrame = std::size_t{16} << 20U;
 constexpr std::size_t kMaxRefusal = std::size_t{64} << 10U;
-// A stream or listing that did not live longer has not worked.
-constexpr Duration kShort = std::chrono::seconds(1);
 
 std::uint32_t random_seed() { return std::random_device()(); }
 
@@ -152,9 +150,6 @@ Task<Result<Reflector::Next>> Reflector::watch() {
   Result<HttpStream> stream = co_await api_.open(watch_path(), deadline);
   if (!stream) co_return stream.error().context("watch " + resource_and_scope(kind_, ns_));
   if (stream->response().status != 200) co_return co_await refused_watch(std::move(*stream));
-  recovered();
-  status_.connected_since = context_.clock.wall();
-  changed_();
   co_return co_await follow(std::move(*stream));
 }
 
@@ -171,26 +166,39 @@ Task<Result<Reflector::Next>> Reflector::refused_watch(HttpStream stream) {
   co_return error;
 }
 
-Task<Reflector::Next> Reflector::follow(HttpStream stream) {
+// Any web server can answer 200 and close: a stream counts as working from its first frame on, or
+// once it has lived for a while.
+void Reflector::settled() {
+  if (status_.connected_since) return;
+  recovered();
+  failures_.reset();
+  status_.connected_since = context_.clock.wall();
+}
+
+Task<Result<Reflector::Next>> Reflector::follow(HttpStream stream) {
   const SteadyTime opened = context_.loop.now();
   SteadyTime last_heard = opened;
   LineSplitter lines(kMaxFrame);
   for (;;) {
-    Result<std::optional<std::string>> piece =
-        co_await stream.next(last_heard + timing_.watch_silence);
-    if (!piece || !*piece) co_return stream_ended(piece, opened);
+    const SteadyTime deadline =
+        status_.connected_since ? last_heard + timing_.watch_silence : opened + timing_.settle;
+    Result<std::optional<std::string>> piece = co_await stream.next(deadline);
+    if (!piece && piece.error().code() == ErrorCode::kTimeout && !status_.connected_since) {
+      settled();
+      changed_();
+      continue;
+    }
+    if (!piece || !*piece) co_return stream_ended(piece, lines.rest());
     last_heard = context_.loop.now();
     Result<void> applied;
     const bool whole = lines.push(**piece, [&](std::string_view frame) {
       applied = apply(frame);
+      if (applied) settled();
       return applied.has_value();
     });
-    if (whole) {
-      changed_();
-      continue;
-    }
-    if (applied) applied = Error(ErrorCode::kTooLarge, "a watch frame is too large");
     changed_();
+    if (whole) continue;
+    if (applied) applied = Error(ErrorCode::kTooLarge, "a watch frame is too large");
     if (is_gone(applied.error())) co_return gone();
     co_return broken_frame(applied.error());
   }
@@ -206,21 +214,29 @@ WallTime Reflector::observed_at() const {
 // For a stream that ends and was not dead: what the health checks vouched for stays so.
 void Reflector::keep_observed_at() { status_.evidence = observed_at(); }
 
-// What a frame without its newline at the end was about comes again after resuming.
-Reflector::Next Reflector::stream_ended(const Result<std::optional<std::string>>& end,
-                                        SteadyTime opened) {
-  // A stream that was silent for too long may have been dead all the time: nothing vouches for it.
-  const bool silent = !end && end.error().code() == ErrorCode::kTimeout;
-  if (!silent) keep_observed_at();
-  const bool lived = context_.loop.now() - opened >= kShort;
-  if (lived) failures_.reset();
-  if (end) return lived ? Next::kResume : Next::kPauseThenResume;
+Result<Reflector::Next> Reflector::stream_ended(const Result<std::optional<std::string>>& end,
+                                                std::string_view rest) {
+  // The server ends a stream between frames; half a frame comes of a cut, and comes again whole.
+  if (end && !rest.empty()) {
+    return broken_frame(Error(ErrorCode::kMalformed, "the watch ended within a frame"));
+  }
+  if (!status_.connected_since) {
+    const std::string what = "watch " + resource_and_scope(kind_, ns_);
+    return end ? Error(ErrorCode::kUnavailable, what + ": ended at once")
+               : end.error().context(what);
+  }
+  if (end) {
+    keep_observed_at();
+    return Next::kResume;
+  }
   count(end.error());
-  if (silent) {
+  if (end.error().code() == ErrorCode::kTimeout) {
+    // It may have been dead all the time: the health checks do not vouch for it.
     context_.log.warn("kubernetes", "watch is silent, listing again",
                       {{"kind", kind_.kind}, {"silence", format_duration(timing_.watch_silence)}});
     return Next::kListAgain;
   }
+  keep_observed_at();
   context_.log.debug("kubernetes", "watch was cut, resuming",
                      {{"kind", kind_.kind}, {"err", end.error()}});
   return Next::kPauseThenResume;
@@ -238,7 +254,8 @@ Reflector::Next Reflector::gone() {
   keep_observed_at();
   context_.log.info("kubernetes", "watch is too far behind, listing again", {{"kind", kind_.kind}});
   // Straight after a listing this would go round without end.
-  return context_.loop.now() - listed_at_ < kShort ? Next::kPauseThenListAgain : Next::kListAgain;
+  return context_.loop.now() - listed_at_ < timing_.settle ? Next::kPauseThenListAgain
+                                                           : Next::kListAgain;
 }
 
 Result<void> Reflector::apply(std::string_view frame) {
@@ -270,7 +287,6 @@ Result<void> Reflector::apply(std::string_view frame) {
     resource_version_ = std::move(id->resource_version);
   }
   status_.evidence = context_.clock.wall();
-  failures_.reset();
   return {};
 }
 

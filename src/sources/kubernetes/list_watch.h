@@ -69,6 +69,7 @@ struct ReflectorTiming {
   Duration not_installed_recheck = std::chrono::minutes(1);
   Duration backoff_first = std::chrono::milliseconds(100);
   Duration backoff_cap = std::chrono::seconds(30);
+  Duration settle = std::chrono::seconds(1);  // a stream without a frame works if it lives as long
   int page_size = 500;
 };
 
@@ -87,7 +88,7 @@ class Reflector {
 
   struct Status {
     bool listed = false;                          // the store holds a whole listing, however old
-    std::optional<WallTime> connected_since;      // while the watch is open
+    std::optional<WallTime> connected_since;      // while the watch works
     std::optional<WallTime> evidence;             // last listing, event or bookmark
     std::optional<Error> error;                   // why neither listing nor watch works now
     std::map<std::string, std::uint64_t> errors;  // since start, by code
@@ -111,8 +112,10 @@ class Reflector {
   [[nodiscard]] Result<Page> read_page(std::string_view body);
   [[nodiscard]] Task<Result<Next>> watch();
   [[nodiscard]] Task<Result<Next>> refused_watch(HttpStream stream);
-  [[nodiscard]] Task<Next> follow(HttpStream stream);
-  [[nodiscard]] Next stream_ended(const Result<std::optional<std::string>>& end, SteadyTime opened);
+  [[nodiscard]] Task<Result<Next>> follow(HttpStream stream);
+  [[nodiscard]] Result<Next> stream_ended(const Result<std::optional<std::string>>& end,
+                                          std::string_view rest);
+  void settled();
   [[nodiscard]] Next broken_frame(const Error& error);
   [[nodiscard]] Next gone();
   void keep_observed_at();

@@ -203,7 +203,10 @@ Task<> InstanceWatch::probe_for_shutdown(PgConnection& conn) {
     const PgResult<std::unique_ptr<PgConnection>> trial =
         co_await PgConnection::connect(context_.loop, context_.resolver, *target_.connection,
                                        context_.loop.after(settings_.connect_timeout));
-    if (trial || trial.failure().sqlstate != "57P03") continue;
+    if (trial) continue;
+    context_.log.debug("postgres", "trial connect failed",
+                       {{"target", report_.target}, {"err", trial.failure().error}});
+    if (trial.failure().sqlstate != "57P03") continue;
     let_go_ = trial.failure();
     conn.close();
     co_return;

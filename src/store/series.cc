@@ -1,0 +1,201 @@
+#include "store/series.h"
+
+#include <bit>
+#include <thread>
+#include <utility>
+
+namespace keelwatch::store {
+namespace {
+
+// Frees a whole list that no reader can reach.
+void delete_list(const Chunk* chunk) {
+  while (chunk != nullptr) {
+    const Chunk* older = chunk->older.load(std::memory_order_relaxed);
+    Chunk::Delete{}(chunk);
+    chunk = older;
+  }
+}
+
+ChunkTotals retire_list(const Chunk* chunk, Reclaimer& reclaimer) {
+  ChunkTotals trimmed;
+  while (chunk != nullptr) {
+    const Chunk* older = chunk->older.load(std::memory_order_relaxed);
+    ++trimmed.chunks;
+    trimmed.samples += chunk->samples();
+    trimmed.bytes += chunk->heap_bytes();
+    reclaimer.retire(Chunk::Ptr(chunk));
+    chunk = older;
+  }
+  return trimmed;
+}
+
+}  // namespace
+
+Series::~Series() { delete_list(get(chunks_)); }
+
+// The fence keeps the stores that follow after the odd version; see H. Boehm, "Can seqlocks get
+// along with programming language memory models?" (MSPC 2012).
+void Series::begin_change() {
+  set(version_, get(version_) + 1);
+  std::atomic_thread_fence(std::memory_order_release);
+}
+
+void Series::end_change() { version_.store(get(version_) + 1, std::memory_order_release); }
+
+bool Series::copy_tail(SeriesId id, std::int64_t from, std::int64_t to, Tail& tail) const {
+  while (true) {
+    const std::uint32_t before = version_.load(std::memory_order_acquire);
+    if (before % 2 != 0) {
+      std::this_thread::yield();  // the appender was interrupted in mid-sample
+      continue;
+    }
+    const bool ours = get(id_) == id;
+    tail.count = 0;
+    tail.chunks = nullptr;
+    if (ours) {
+      std::size_t end = get(count_);
+      while (end > 0 && get(times_[end - 1]) > to) --end;
+      std::size_t begin = end;
+      while (begin > 0 && get(times_[begin - 1]) > from) --begin;
+      for (std::size_t i = begin; i < end; ++i) {
+        tail.samples[tail.count++] = {get(times_[i]), std::bit_cast<double>(get(values_[i]))};
+      }
+      // Older samples are of interest only if the window begins before the tail does.
+      if (begin == 0) tail.chunks = chunks_.load(std::memory_order_acquire);
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (get(version_) == before) return ours;
+  }
+}
+
+bool Series::read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<Sample>& out) const {
+  Tail tail;
+  if (from >= to || !copy_tail(id, from, to, tail)) return false;
+  const std::size_t before = out.size();
+  // The list runs from new to old, samples from old to new: note the overlapping ones first.
+  constexpr std::size_t kAtOnce = 64;
+  std::array<const Chunk*, kAtOnce> wanted;
+  std::vector<const Chunk*> more;  // a window of more than kAtOnce chunks
+  std::size_t count = 0;
+  for (const Chunk* c = tail.chunks; c != nullptr && c->max_time() > from;
+       c = c->older.load(std::memory_order_acquire)) {
+    if (c->min_time() > to) continue;
+    if (count < kAtOnce) {
+      wanted[count++] = c;
+    } else {
+      more.push_back(c);
+    }
+  }
+  for (; !more.empty(); more.pop_back()) more.back()->read(from, to, out);
+  while (count > 0) wanted[--count]->read(from, to, out);
+  out.insert(out.end(), tail.samples.begin(),
+             tail.samples.begin() + static_cast<std::ptrdiff_t>(tail.count));
+  return out.size() > before;
+}
+
+bool Series::read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& out) const {
+  const std::uint32_t before = version_.load(std::memory_order_acquire);
+  if (before % 2 == 0) {
+    const bool ours = get(id_) == id;
+    const Sample newest{get(newest_time_), std::bit_cast<double>(get(newest_value_))};
+    std::atomic_thread_fence(std::memory_order_acquire);
+    // Nearly always the newest sample is the one; else the long way below.
+    if (get(version_) == before && (!ours || newest.timestamp_ms <= to)) {
+      out = newest;
+      return ours && newest.timestamp_ms > from;
+    }
+  }
+  Tail tail;
+  if (!copy_tail(id, from, to, tail)) return false;
+  if (tail.count > 0) {
+    out = tail.samples[tail.count - 1];
+    return true;
+  }
+  const Chunk* chunk = tail.chunks;
+  while (chunk != nullptr && chunk->min_time() > to) {
+    chunk = chunk->older.load(std::memory_order_acquire);
+  }
+  if (chunk == nullptr || chunk->max_time() <= from) return false;
+  out = chunk->last_until(to);
+  return out.timestamp_ms > from;
+}
+
+void Series::open(SeriesId id, std::shared_ptr<const Labels> labels, std::uint64_t hash) {
+  labels_ = std::move(labels);
+  hash_ = hash;
+  begin_change();
+  set(id_, id);
+  end_change();
+}
+
+AppendOutcome Series::append(Sample sample, Reclaimer& reclaimer, ChunkTotals& totals) {
+  const auto bits = std::bit_cast<std::uint64_t>(sample.value);
+  std::uint32_t count = get(count_);
+  if (count > 0 && sample.timestamp_ms <= get(newest_time_)) {
+    if (sample.timestamp_ms < get(newest_time_)) return AppendOutcome::kOutOfOrder;
+    return bits == get(newest_value_) ? AppendOutcome::kSame : AppendOutcome::kDuplicate;
+  }
+  if (count == kBlockSamples) {
+    seal(reclaimer, totals);
+    count = 0;
+  }
+  begin_change();
+  set(times_[count], sample.timestamp_ms);
+  set(values_[count], bits);
+  set(count_, count + 1);
+  set(newest_time_, sample.timestamp_ms);
+  set(newest_value_, bits);
+  end_change();
+  return AppendOutcome::kAdded;
+}
+
+void Series::seal(Reclaimer& reclaimer, ChunkTotals& totals) {
+  std::array<Sample, kBlockSamples> block;
+  for (std::size_t i = 0; i < kBlockSamples; ++i) {
+    block[i] = {get(times_[i]), std::bit_cast<double>(get(values_[i]))};
+  }
+  const Chunk* head = get(chunks_);
+  const Chunk* open = head != nullptr && !head->full() ? head : nullptr;
+  Chunk::Ptr chunk = Chunk::make(open, block);
+  totals.bytes += chunk->heap_bytes();
+  totals.samples += kBlockSamples;
+  if (open == nullptr) ++totals.chunks;
+  set(chunk->older, open != nullptr ? get(open->older) : head);
+  begin_change();
+  // Release: with the pointer comes what it points to.
+  chunks_.store(chunk.release(), std::memory_order_release);
+  set(count_, 0U);
+  end_change();
+  if (open != nullptr) {
+    totals.bytes -= open->heap_bytes();
+    reclaimer.retire(Chunk::Ptr(open));
+  }
+}
+
+ChunkTotals Series::trim(std::int64_t until, Reclaimer& reclaimer) {
+  std::atomic<const Chunk*>* link = &chunks_;
+  const Chunk* chunk = get(*link);
+  while (chunk != nullptr && chunk->max_time() > until) {
+    link = &chunk->older;
+    chunk = get(*link);
+  }
+  if (chunk == nullptr) return {};
+  set(*link, static_cast<const Chunk*>(nullptr));
+  return retire_list(chunk, reclaimer);
+}
+
+ChunkTotals Series::close(Reclaimer& reclaimer) {
+  const Chunk* chunks = get(chunks_);
+  ChunkTotals trimmed;
+  begin_change();
+  set(id_, SeriesId{0});
+  set(count_, 0U);
+  set(newest_time_, kNoTime);
+  set(chunks_, static_cast<const Chunk*>(nullptr));
+  end_change();
+  trimmed = retire_list(chunks, reclaimer);
+  labels_.reset();
+  return trimmed;
+}
+
+}  // namespace keelwatch::store
