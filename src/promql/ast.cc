@@ -72,4 +72,56 @@ const Expr& without_parens(const Expr& expr) {
   return *at;
 }
 
+namespace {
+
+class ChildVisitor {
+ public:
+  explicit ChildVisitor(const std::function<void(Expr&)>& visit) : visit_(visit) {}
+
+  void operator()(NumberLiteral&) const {}
+  void operator()(StringLiteral&) const {}
+  void operator()(VectorSelector& selector) const { child(selector.modifiers.offset); }
+  void operator()(MatrixSelector& matrix) const {
+    child(matrix.selector);
+    child(matrix.range);
+  }
+  void operator()(Subquery& subquery) const {
+    child(subquery.expr);
+    child(subquery.range);
+    child(subquery.step);
+    child(subquery.modifiers.offset);
+  }
+  void operator()(Unary& unary) const { child(unary.operand); }
+  void operator()(Binary& binary) const {
+    child(binary.lhs);
+    child(binary.rhs);
+  }
+  void operator()(Aggregate& aggregate) const {
+    child(aggregate.parameter);
+    child(aggregate.expr);
+  }
+  void operator()(Call& call) const {
+    for (ExprPtr& arg : call.args) child(arg);
+  }
+  void operator()(Paren& paren) const { child(paren.expr); }
+
+ private:
+  void child(ExprPtr& expr) const {
+    if (expr) visit_(*expr);
+  }
+
+  const std::function<void(Expr&)>& visit_;
+};
+
+}  // namespace
+
+void for_each_child(Expr& expr, const std::function<void(Expr&)>& visit) {
+  std::visit(ChildVisitor(visit), expr.node);
+}
+
+void for_each_child(const Expr& expr, const std::function<void(const Expr&)>& visit) {
+  // The visitor only hands children on; `visit` cannot change them.
+  for_each_child(const_cast<Expr&>(expr), [&](Expr& child) { visit(child); });
+}
+
 }  // namespace keelwatch::promql

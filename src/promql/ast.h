@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -187,5 +188,9 @@ struct Expr {
 
 // The expression inside any number of parentheses.
 [[nodiscard]] const Expr& without_parens(const Expr& expr);
+
+// Calls `visit` for each direct child, duration expressions included.
+void for_each_child(const Expr& expr, const std::function<void(const Expr&)>& visit);
+void for_each_child(Expr& expr, const std::function<void(Expr&)>& visit);
 
 }  // namespace keelwatch::promql

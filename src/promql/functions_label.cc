@@ -47,8 +47,7 @@ Result<Value> relabel(CallNode& call, Evaluation& evaluation, Block block, std::
     call.memory_key = block.set;
   }
   const auto& map = *static_cast<const SetMap*>(call.memory.get());
-  // Equal label sets are an error even at different steps: Prometheus checks the whole matrix.
-  Result<Block> out = regroup(map, std::move(block), evaluation.grid.count, true);
+  Result<Block> out = regroup(map, std::move(block), evaluation.grid.count);
   if (!out) return out.error();
   return Value(*std::move(out));
 }

@@ -66,6 +66,9 @@ double present_over_time(const Window&) { return 1; }
 
 double mad_over_time(const Window& w) {
   std::vector<double> values = values_of(w);
+  for (const double value : values) {
+    if (std::isnan(value)) return value;  // not dropped silently
+  }
   const double median = quantile(0.5, values);
   for (double& value : values) value = std::abs(value - median);
   return quantile(0.5, values);

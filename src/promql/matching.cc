@@ -180,12 +180,11 @@ class MatchingNode final : public Node {
       double* o = out.values.data() + pair.out * steps;
       for (std::size_t s = 0; s < steps; ++s) {
         if (is_absent(a[s]) || is_absent(b[s])) continue;
+        // One-to-one is judged before a comparison filters: the match is ambiguous either way.
+        if (!taken.empty() && taken[pair.group * steps + s]++ > 0) return ambiguous(true);
         const double value = f(a[s], b[s]);
         if (is_absent(value)) continue;
-        if (pairs_of_crowds_) {
-          const bool again = one_to_one && taken[pair.group * steps + s]++ > 0;
-          if (again || !is_absent(o[s])) return ambiguous(one_to_one);
-        }
+        if (pairs_of_crowds_ && !is_absent(o[s])) return ambiguous(one_to_one);
         o[s] = value;
       }
     }
