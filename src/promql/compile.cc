@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "promql/matcher.h"
@@ -172,6 +173,7 @@ class Compiler {
     std::vector<NodePtr> args;
     RangeNodePtr ranges;
     if (call.function->name == "start_timestamp") refuse(expr.span, "start timestamps");
+    if (call.function->name == "info") return make_info(expr, call);
     for (const ExprPtr& arg : call.args) {
       if (arg->type == ValueType::kMatrix) {
         ranges = range(*arg);
@@ -181,6 +183,29 @@ class Compiler {
     }
     if (error) return nullptr;
     return std::make_unique<CallNode>(expr.span, call, std::move(args), std::move(ranges));
+  }
+
+  // The second argument is a selector whose name is target_info unless it says otherwise.
+  NodePtr make_info(const Expr& expr, const Call& call) {
+    static const VectorSelector kNone;
+    std::vector<NodePtr> args;
+    args.push_back(node(*call.args[0]));
+    const auto* selector = call.args.size() > 1 ? call.args[1]->as<VectorSelector>() : &kNone;
+    if (selector == nullptr) {
+      if (!error) error = SyntaxError{call.args[1]->span, "expected label selectors only", {}};
+      return nullptr;
+    }
+    std::vector<store::Matcher> compiled = matchers(*selector);
+    const bool named = std::any_of(compiled.begin(), compiled.end(),
+                                   [](const auto& matcher) { return matcher.name == kMetricName; });
+    if (!named) {
+      compiled.push_back({store::Matcher::Op::kEqual, std::string(kMetricName), "target_info", {}});
+    }
+    auto made = std::make_unique<SelectorNode>(expr.span, *selector, std::move(compiled));
+    plan_.selectors.push_back(made.get());
+    args.push_back(std::move(made));
+    if (error) return nullptr;
+    return std::make_unique<CallNode>(expr.span, call, std::move(args), nullptr);
   }
 
   Plan& plan_;

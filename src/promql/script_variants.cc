@@ -12,9 +12,9 @@ namespace {
 // promql/functions.go, AtModifierUnsafeFunctions.
 bool depends_on_time(std::string_view function) {
   static constexpr std::string_view kNames[] = {
-      "day_of_month", "day_of_week", "day_of_year", "days_in_month", "end",
-      "hour",         "minute",      "month",       "year",          "predict_linear",
-      "range",        "start",       "step",        "time",          "timestamp"};
+      "day_of_month", "day_of_week", "day_of_year", "days_in_month",  "end",   "hour",  "info",
+      "minute",       "month",       "year",        "predict_linear", "range", "start", "step",
+      "time",         "timestamp"};
   return std::find(std::begin(kNames), std::end(kNames), function) != std::end(kNames);
 }
 

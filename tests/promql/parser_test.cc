@@ -102,8 +102,8 @@ TEST_CASE("a mistake is told with its place, the line and a remedy", "[promql]")
   CHECK(parsed.error().code() == ErrorCode::kInvalid);
   CHECK(parsed.error().message() ==
         "2:3: unknown function \"tme\"\n"
-        "      tme(x) > 93600\n"
-        "      ^^^ did you mean \"time\"?");
+        "  tme(x) > 93600\n"
+        "  ^^^ did you mean \"time\"?");
 }
 
 TEST_CASE("mistakes have Prometheus' words where it has good ones", "[promql]") {
