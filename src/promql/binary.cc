@@ -140,7 +140,7 @@ bool compare(BinaryOp op, double lhs, double rhs) {
   return with_comparison(op, [&](auto holds) { return holds(lhs, rhs); });
 }
 
-NodePtr make_unary(Span span, NodePtr operand, ValueType) {
+NodePtr make_negation(Span span, NodePtr operand) {
   return std::make_unique<NegationNode>(span, std::move(operand));
 }
 

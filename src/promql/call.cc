@@ -1,6 +1,6 @@
 #include <fmt/format.h>
 
-#include <cmath>
+#include <algorithm>
 
 #include "base/utf8.h"
 #include "promql/plan.h"
@@ -126,64 +126,97 @@ Result<Value> CallNode::evaluate_time(TimeFunction function, Evaluation& evaluat
   return Value(*std::move(named));
 }
 
-void CallNode::advise(const RangeImplementation& function, const Ranges& ranges, std::size_t series,
-                      Evaluation& evaluation) const {
-  if (function.advice != Advice::kCounter) return;
-  const std::string_view name = ranges.set->labels[series]->get(kMetricName);
-  if (name.empty()) return;
-  for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
-    if (name.ends_with(suffix)) return;
-  }
-  evaluation.inform(range_->span(),
-                    fmt::format("metric might not be a counter, name does not end in "
-                                "_total/_sum/_count/_bucket: {}",
-                                quote(name)));
+void CallNode::advise(const SetPtr& set, std::size_t series, Evaluation& evaluation) {
+  const std::vector<std::uint8_t>& doubtful = doubtful_.get(set, [&] {
+    std::vector<std::uint8_t> found(set->size(), 0);
+    bool any = false;
+    for (std::size_t i = 0; i < set->size(); ++i) {
+      const std::string_view name = set->labels[i]->get(kMetricName);
+      bool counter = name.empty();
+      for (const std::string_view suffix : {"_total", "_sum", "_count", "_bucket"}) {
+        counter = counter || name.ends_with(suffix);
+      }
+      found[i] = counter ? 0 : 1;
+      any = any || !counter;
+    }
+    return any ? found : std::vector<std::uint8_t>();
+  });
+  if (doubtful.empty() || doubtful[series] == 0) return;
+  evaluation.inform(range_->span(), fmt::format("metric might not be a counter, name does not end "
+                                                "in _total/_sum/_count/_bucket: {}",
+                                                quote(set->labels[series]->get(kMetricName))));
 }
 
-Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
-                                       Evaluation& evaluation) {
-  Result<std::vector<double>> params = parameters(evaluation, 0);
-  if (!params) return params.error();
-  if (Result<void> read = range_->read(evaluation, ranges_); !read) return read.error();
-  const Grid& grid = evaluation.grid;
-  const std::size_t count = args_.size();
-  const std::size_t series = ranges_.set->size();
-  if (Result<void> charged = evaluation.charge(series * grid.count); !charged) {
-    return charged.error();
-  }
+Result<void> CallNode::check_parameters(const RangeImplementation& function,
+                                        const std::vector<double>& params, bool any_series,
+                                        Evaluation& evaluation) const {
   if (function.advice == Advice::kQuantile) {
-    for (const double q : *params) {
+    for (const double q : params) {
       if (q >= 0 && q <= 1) continue;
       evaluation.warn(
           args_[0]->span(),
           fmt::format("quantile value should be between 0 and 1, got {}", format_number(q)));
     }
   }
-  Block block{ranges_.set, std::vector<double>(series * grid.count, absent_cell())};
+  if (function.advice != Advice::kFactors || !any_series) return {};
+  for (std::size_t i = 0; i < params.size(); ++i) {
+    if (params[i] > 0 && params[i] < 1) continue;
+    return Error(
+        ErrorCode::kInvalid,
+        i % 2 == 0
+            ? fmt::format("invalid smoothing factor. Expected: 0 < sf < 1, got: {:f}", params[i])
+            : fmt::format("invalid trend factor. Expected: 0 < tf < 1, got: {:f}", params[i]));
+  }
+  return {};
+}
+
+// Two indices move along the series' samples with the steps.
+void CallNode::window_series(const RangeImplementation& function, const Grid& grid,
+                             std::span<const Sample> samples, const double* params,
+                             double* cells) const {
   Window window;
-  for (std::size_t i = 0; i < series; ++i) {
-    const std::span<const Sample> all(ranges_.samples.data() + ranges_.offsets[i],
-                                      ranges_.offsets[i + 1] - ranges_.offsets[i]);
-    if (all.empty()) continue;
-    std::size_t begin = 0;
-    std::size_t end = 0;
-    bool any = false;
-    for (std::size_t s = 0; s < grid.count; ++s) {
-      const RangeNode::Bounds bounds = range_->bounds(grid, s);
-      while (end < all.size() && all[end].timestamp_ms <= bounds.end) ++end;
-      while (begin < end && all[begin].timestamp_ms <= bounds.begin) ++begin;
-      if (begin == end) continue;
-      any = true;
-      window.samples = all.subspan(begin, end - begin);
-      window.begin_ms = bounds.begin;
-      window.end_ms = bounds.end;
-      window.at_ms = grid.at(s);
-      window.params = params->data() + s * count;
-      block.values[i * grid.count + s] = function.function(window);
+  std::size_t begin = 0;
+  std::size_t end = 0;
+  for (std::size_t s = 0; s < grid.count; ++s) {
+    const RangeNode::Bounds bounds = range_->bounds(grid, s);
+    while (end < samples.size() && samples[end].timestamp_ms <= bounds.end) ++end;
+    while (begin < end && samples[begin].timestamp_ms <= bounds.begin) ++begin;
+    if (begin == end) continue;
+    window.samples = samples.subspan(begin, end - begin);
+    window.begin_ms = bounds.begin;
+    window.end_ms = bounds.end;
+    window.at_ms = grid.at(s);
+    window.params = params + s * args_.size();
+    cells[s] = function.function(window);
+  }
+}
+
+Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
+                                       Evaluation& evaluation) {
+  constexpr std::size_t kSeriesAtOnce = 64;
+  Result<std::vector<double>> params = parameters(evaluation, 0);
+  if (!params) return params.error();
+  Result<SetPtr> set = range_->prepare(evaluation);
+  if (!set) return set.error();
+  const Grid& grid = evaluation.grid;
+  const std::size_t series = (*set)->size();
+  if (Result<void> charged = evaluation.charge(series * grid.count); !charged) {
+    return charged.error();
+  }
+  if (Result<void> fits = check_parameters(function, *params, series > 0, evaluation); !fits) {
+    return fits.error();
+  }
+  Block block{*set, std::vector<double>(series * grid.count, absent_cell())};
+  for (std::size_t first = 0; first < series; first += kSeriesAtOnce) {
+    const std::size_t last = std::min(series, first + kSeriesAtOnce);
+    if (Result<void> read = range_->read(evaluation, first, last, ranges_); !read) {
+      return read.error();
     }
-    if (any) advise(function, ranges_, i, evaluation);
-    if (i % 64 == 63) {
-      if (Result<void> charged = evaluation.charge(0); !charged) return charged.error();
+    for (std::size_t i = first; i < last; ++i) {
+      const std::span<const Sample> samples = ranges_.of(i - first);
+      if (samples.empty()) continue;
+      window_series(function, grid, samples, params->data(), block.values.data() + i * grid.count);
+      if (function.advice == Advice::kCounter) advise(*set, i, evaluation);
     }
   }
   if (function.keeps_name) return Value(std::move(block));

@@ -133,7 +133,7 @@ class Compiler {
     if (const auto* number = dynamic_cast<const NumberNode*>(operand.get())) {
       return std::make_unique<NumberNode>(expr.span, -number->value());
     }
-    return make_unary(expr.span, std::move(operand), expr.type);
+    return make_negation(expr.span, std::move(operand));
   }
 
   NodePtr make(const Expr& expr, const Binary& binary) {

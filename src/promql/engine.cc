@@ -80,8 +80,9 @@ struct Query::State {
 
   Result<Answer> range_vector(Evaluation& evaluation) {
     Ranges ranges;
-    if (Result<void> read = plan.range_root->read(evaluation, ranges); !read) return read.error();
-    // A subquery's names may be marked; nothing else touches the samples.
+    if (Result<void> read = plan.range_root->read_all(evaluation, ranges); !read)
+      return read.error();
+    // A subquery's names may be marked, and fall together once they are gone.
     Answer answer;
     answer.type = ValueType::kMatrix;
     for (std::size_t i = 0; i < ranges.set->size(); ++i) {
@@ -96,6 +97,13 @@ struct Query::State {
                                 begin + static_cast<std::ptrdiff_t>(ranges.offsets[i + 1])}});
     }
     sort_series(answer.matrix);
+    const auto same = [](const MatrixSeries& a, const MatrixSeries& b) {
+      return *a.labels == *b.labels;
+    };
+    if (std::adjacent_find(answer.matrix.begin(), answer.matrix.end(), same) !=
+        answer.matrix.end()) {
+      return Error(ErrorCode::kInvalid, "vector cannot contain metrics with the same labelset");
+    }
     annotate(evaluation, answer);
     return answer;
   }

@@ -50,7 +50,7 @@ const Function kFunctions[] = {
     {"deg", "V", 1, 1, kVector, false, "deg(v): radians to degrees", fn::deg},
     {"delta", "M", 1, 1, kVector, false, "delta(m): difference over the range, extrapolated, of gauges", over(fn::delta)},
     {"deriv", "M", 1, 1, kVector, false, "deriv(m): slope per second by least squares", over(fn::deriv)},
-    {"double_exponential_smoothing", "MSS", 3, 3, kVector, kExperimental, "double_exponential_smoothing(m, smoothing, trend): smoothed value, both factors in (0, 1)", over(fn::double_exponential_smoothing)},
+    {"double_exponential_smoothing", "MSS", 3, 3, kVector, kExperimental, "double_exponential_smoothing(m, smoothing, trend): smoothed value, both factors in (0, 1)", RangeImplementation{fn::double_exponential_smoothing, false, Advice::kFactors}},
     {"end", "", 0, 0, kScalar, kExperimental, "end(): the query's end", fn::end},
     {"exp", "V", 1, 1, kVector, false, "exp(v): e to the power of v", fn::exp},
     {"first_over_time", "M", 1, 1, kVector, kExperimental, "first_over_time(m): the oldest sample", keeping(fn::first_over_time)},

@@ -38,8 +38,8 @@ using RangeFunction = double (*)(const Window& window);
 // Everything else.
 using CustomFunction = Result<Value> (*)(CallNode& call, Evaluation& evaluation);
 
-// What a range function says about its input beside the value.
-enum class Advice { kNone, kCounter, kQuantile };
+// What a range function says about its input beside the value: an info, a warning, an error.
+enum class Advice { kNone, kCounter, kQuantile, kFactors };
 
 struct RangeImplementation {
   RangeFunction function = nullptr;

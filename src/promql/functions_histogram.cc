@@ -45,10 +45,10 @@ struct Histograms {
   std::vector<std::pair<std::string, std::string>> malformed;  // metric's name, le
 };
 
-std::shared_ptr<Histograms> find_histograms(const SeriesSet& set, bool delayed) {
+// The name tells histograms apart although results do not have it.
+std::shared_ptr<Histograms> find_histograms(const SeriesSet& set) {
   auto found = std::make_shared<Histograms>();
   SetBuilder builder;
-  // With delayed name removal the name still tells histograms apart.
   for (std::size_t i = 0; i < set.size(); ++i) {
     const Labels& labels = *set.labels[i];
     const std::optional<double> bound = parse_bound(labels.get(kBound));
@@ -56,9 +56,8 @@ std::shared_ptr<Histograms> find_histograms(const SeriesSet& set, bool delayed) 
       found->malformed.emplace_back(labels.get(kMetricName), labels.get(kBound));
       continue;
     }
-    Labels rest = labels.without(kBound);
-    if (!delayed) rest = rest.without(kMetricName);
-    const std::uint32_t h = builder.add(std::make_shared<const Labels>(std::move(rest)), delayed);
+    const std::uint32_t h =
+        builder.add(std::make_shared<const Labels>(labels.without(kBound)), set.drops(i));
     if (h >= found->members.size()) found->members.resize(h + 1);
     found->members[h].push_back({i, *bound});
   }
@@ -73,7 +72,7 @@ std::shared_ptr<Histograms> find_histograms(const SeriesSet& set, bool delayed) 
 const Histograms& histograms_of(CallNode& call, const SetPtr& set, Evaluation& evaluation,
                                 Span span) {
   if (!call.memory || call.memory_key != set) {
-    call.memory = find_histograms(*set, evaluation.options.delayed_name_removal);
+    call.memory = find_histograms(*set);
     call.memory_key = set;
   }
   const auto& found = *static_cast<const Histograms*>(call.memory.get());
@@ -217,6 +216,12 @@ std::vector<double> quantiles(Evaluation& evaluation, Span span, const Histogram
   return out;
 }
 
+Result<Value> nameless(CallNode& call, Evaluation& evaluation, Block block) {
+  Result<Block> named = call.without_names(std::move(block), evaluation);
+  if (!named) return named.error();
+  return Value(*std::move(named));
+}
+
 }  // namespace
 
 Result<Value> histogram_quantile(CallNode& call, Evaluation& evaluation) {
@@ -227,7 +232,9 @@ Result<Value> histogram_quantile(CallNode& call, Evaluation& evaluation) {
   for (const double value : q->values) check_quantile(evaluation, call.arg(0).span(), value);
   const Span span = call.arg(1).span();
   const Histograms& histograms = histograms_of(call, block->set, evaluation, span);
-  return Value(Block{histograms.set, quantiles(evaluation, span, histograms, *block, q->values)});
+  return nameless(
+      call, evaluation,
+      Block{histograms.set, quantiles(evaluation, span, histograms, *block, q->values)});
 }
 
 Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
@@ -267,7 +274,9 @@ Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
     if (Result<void> charged = evaluation.charge(values.size()); !charged) return charged.error();
   }
   out.set = builder.finish();
-  return Value(std::move(out));
+  // The label may be the name: one that is written stays.
+  if (*label == kMetricName) return Value(std::move(out));
+  return nameless(call, evaluation, std::move(out));
 }
 
 Result<Value> histogram_fraction(CallNode& call, Evaluation& evaluation) {
@@ -288,7 +297,7 @@ Result<Value> histogram_fraction(CallNode& call, Evaluation& evaluation) {
       out.values[h * steps + s] = bucket_fraction(lower->values[s], upper->values[s], buckets);
     }
   }
-  return Value(std::move(out));
+  return nameless(call, evaluation, std::move(out));
 }
 
 }  // namespace keelwatch::promql::fn

@@ -82,7 +82,7 @@ Result<Value> absent(CallNode& call, Evaluation& evaluation) {
 
 Result<Value> absent_over_time(CallNode& call, Evaluation& evaluation) {
   Ranges ranges;
-  if (Result<void> read = call.range().read(evaluation, ranges); !read) return read.error();
+  if (Result<void> read = call.range().read_all(evaluation, ranges); !read) return read.error();
   const Grid& grid = evaluation.grid;
   std::vector<double> values(grid.count, 1);
   const auto before = [](const Sample& sample, std::int64_t t) { return sample.timestamp_ms <= t; };

@@ -7,20 +7,17 @@
 
 namespace keelwatch::promql {
 
-// Neumaier's compensated sum. Must not be compiled with reassociation.
+// Neumaier's compensated sum. The rounding error of an addition is found without comparing sizes
+// (Knuth's TwoSum: the same exact error). Must not be compiled with reassociation.
 struct KahanSum {
   double sum = 0;
   double compensation = 0;
 
   void add(double v) {
     const double t = sum + v;
-    if (std::isinf(t)) {
-      compensation = 0;
-    } else if (std::abs(sum) >= std::abs(v)) {
-      compensation += (sum - t) + v;
-    } else {
-      compensation += (v - t) + sum;
-    }
+    const double rounded = t - sum;
+    const double error = (sum - (t - rounded)) + (v - rounded);
+    compensation = std::isinf(t) ? 0 : compensation + error;
     sum = t;
   }
   [[nodiscard]] double total() const { return std::isinf(sum) ? sum : sum + compensation; }

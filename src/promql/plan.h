@@ -73,9 +73,15 @@ class RangeNode {
   explicit RangeNode(Span span) : span_(span) {}
   virtual ~RangeNode() = default;
 
-  // All that the windows of the grid's steps need.
-  [[nodiscard]] virtual Result<void> read(Evaluation& evaluation, Ranges& out) = 0;
-  // Of a step: (begin, end]. read() has succeeded before.
+  // Finds the series; comes before everything below.
+  [[nodiscard]] virtual Result<SetPtr> prepare(Evaluation& evaluation) = 0;
+  // All samples of the series [first, last) that the windows of the grid's steps need. A part at a
+  // time, so that samples are still in the processor's cache when they are used.
+  [[nodiscard]] virtual Result<void> read(Evaluation& evaluation, std::size_t first,
+                                          std::size_t last, Ranges& out) = 0;
+  // Both, of all series.
+  [[nodiscard]] Result<void> read_all(Evaluation& evaluation, Ranges& out);
+  // Of a step: (begin, end].
   struct Bounds {
     std::int64_t begin;
     std::int64_t end;
@@ -146,7 +152,9 @@ class SelectorNode final : public Node {
 class MatrixNode final : public RangeNode {
  public:
   MatrixNode(Span span, const MatrixSelector& matrix, std::vector<store::Matcher> matchers);
-  Result<void> read(Evaluation& evaluation, Ranges& out) override;
+  Result<SetPtr> prepare(Evaluation& evaluation) override;
+  Result<void> read(Evaluation& evaluation, std::size_t first, std::size_t last,
+                    Ranges& out) override;
   Bounds bounds(const Grid& grid, std::size_t step) const override;
   void find_unknown(Evaluation& evaluation, UnknownList& out);
 
@@ -166,7 +174,9 @@ class SubqueryNode final : public RangeNode {
         subquery_(subquery),
         shift_(subquery.modifiers),
         inner_(std::move(inner)) {}
-  Result<void> read(Evaluation& evaluation, Ranges& out) override;
+  Result<SetPtr> prepare(Evaluation& evaluation) override;
+  Result<void> read(Evaluation& evaluation, std::size_t first, std::size_t last,
+                    Ranges& out) override;
   Bounds bounds(const Grid& grid, std::size_t step) const override;
 
  private:
@@ -174,6 +184,8 @@ class SubqueryNode final : public RangeNode {
   TimeShift shift_;
   NodePtr inner_;
   std::int64_t range_ms_ = 0;
+  Grid inner_grid_;
+  Block inner_block_;  // between prepare() and read()
 };
 
 // A function call; range arguments are apart from the others.
@@ -202,14 +214,19 @@ class CallNode final : public Node {
   [[nodiscard]] Result<Value> evaluate_range(const RangeImplementation& function,
                                              Evaluation& evaluation);
   [[nodiscard]] Result<std::vector<double>> parameters(Evaluation& evaluation, std::size_t first);
-  void advise(const RangeImplementation& function, const Ranges& ranges, std::size_t series,
-              Evaluation& evaluation) const;
+  [[nodiscard]] Result<void> check_parameters(const RangeImplementation& function,
+                                              const std::vector<double>& params, bool any_series,
+                                              Evaluation& evaluation) const;
+  void window_series(const RangeImplementation& function, const Grid& grid,
+                     std::span<const Sample> samples, const double* params, double* cells) const;
+  void advise(const SetPtr& set, std::size_t series, Evaluation& evaluation);
 
   const Call& call_;
   std::vector<NodePtr> args_;
   RangeNodePtr range_;
   Ranges ranges_;  // buffers, reused
   SetCache<SetMap> names_;
+  SetCache<std::vector<std::uint8_t>> doubtful_;  // 1: not named as a counter; empty if none
 };
 
 // An instant block's series in another order; absent ones are left out.
@@ -224,7 +241,7 @@ class CallNode final : public Node {
 // The nodes of other files.
 [[nodiscard]] NodePtr make_binary(Span span, const Binary& binary, ValueType lhs_type,
                                   ValueType rhs_type, NodePtr lhs, NodePtr rhs);
-[[nodiscard]] NodePtr make_unary(Span span, NodePtr operand, ValueType type);
+[[nodiscard]] NodePtr make_negation(Span span, NodePtr operand);
 [[nodiscard]] NodePtr make_aggregate(Span span, const Aggregate& aggregate, NodePtr parameter,
                                      NodePtr expr);
 

@@ -10,6 +10,20 @@ namespace {
 
 bool is_marker(double value) { return value != value && (is_stale(value) || is_unknown(value)); }
 
+void drop_markers(Ranges& ranges) {
+  std::size_t kept = 0;
+  std::size_t next = 0;
+  for (std::size_t series = 0; series + 1 < ranges.offsets.size(); ++series) {
+    const std::size_t end = ranges.offsets[series + 1];
+    ranges.offsets[series] = kept;
+    for (; next < end; ++next) {
+      if (!is_marker(ranges.samples[next].value)) ranges.samples[kept++] = ranges.samples[next];
+    }
+  }
+  ranges.offsets.back() = kept;
+  ranges.samples.resize(kept);
+}
+
 std::int64_t floor_to_multiple(std::int64_t value, std::int64_t step) {
   const std::int64_t remainder = value % step;
   return value - (remainder < 0 ? remainder + step : remainder);
@@ -141,30 +155,29 @@ Result<void> MatrixNode::resolve(const Evaluation& evaluation) {
   return shift_.resolve(evaluation);
 }
 
-Result<void> MatrixNode::read(Evaluation& evaluation, Ranges& out) {
-  if (Result<void> resolved = resolve(evaluation); !resolved) return resolved;
+Result<void> RangeNode::read_all(Evaluation& evaluation, Ranges& out) {
+  Result<SetPtr> set = prepare(evaluation);
+  if (!set) return set.error();
+  out.set = *std::move(set);
+  return read(evaluation, 0, out.set->size(), out);
+}
+
+Result<SetPtr> MatrixNode::prepare(Evaluation& evaluation) {
+  if (Result<void> resolved = resolve(evaluation); !resolved) return resolved.error();
   selection_.refresh(evaluation.store);
-  out.set = selection_.set();
+  return selection_.set();
+}
+
+Result<void> MatrixNode::read(Evaluation& evaluation, std::size_t first, std::size_t last,
+                              Ranges& out) {
   out.samples.clear();
   const Grid& grid = evaluation.grid;
-  evaluation.store.read(selection_.refs(), shift_.apply(grid.start) - range_ms_,
+  const std::span<const store::SeriesRef> refs(selection_.refs());
+  evaluation.store.read(refs.subspan(first, last - first), shift_.apply(grid.start) - range_ms_,
                         shift_.apply(grid.end()), out.samples, out.offsets);
-  // Markers are rare: move samples only behind the first one.
-  std::size_t kept = 0;
-  std::size_t i = 0;
-  for (std::size_t series = 0; series + 1 < out.offsets.size(); ++series) {
-    const std::size_t end = out.offsets[series + 1];
-    const std::size_t begin = kept;
-    for (; i < end; ++i) {
-      if (is_marker(out.samples[i].value)) continue;
-      if (kept != i) out.samples[kept] = out.samples[i];
-      ++kept;
-    }
-    out.offsets[series] = begin;
-  }
-  if (!out.offsets.empty()) out.offsets.back() = kept;
-  out.samples.resize(kept);
-  return evaluation.charge(kept);
+  const auto marker = [](const Sample& sample) { return is_marker(sample.value); };
+  if (std::any_of(out.samples.begin(), out.samples.end(), marker)) drop_markers(out);
+  return evaluation.charge(out.samples.size());
 }
 
 RangeNode::Bounds MatrixNode::bounds(const Grid& grid, std::size_t step) const {
@@ -187,7 +200,7 @@ void MatrixNode::find_unknown(Evaluation& evaluation, UnknownList& out) {
   }
 }
 
-Result<void> SubqueryNode::read(Evaluation& evaluation, Ranges& out) {
+Result<SetPtr> SubqueryNode::prepare(Evaluation& evaluation) {
   const std::int64_t query_step = evaluation.query.step;
   Result<std::int64_t> range =
       evaluate_duration(*subquery_.range, query_step, evaluation.query.range());
@@ -201,18 +214,16 @@ Result<void> SubqueryNode::read(Evaluation& evaluation, Ranges& out) {
     return Error(ErrorCode::kInvalid, "duration must be greater than 0");
   }
   range_ms_ = *range;
-  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved;
+  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved.error();
   const Grid outer = evaluation.grid;
   const std::int64_t begin = shift_.apply(outer.start) - range_ms_;
   const std::int64_t end = shift_.apply(outer.end());
   Grid grid;
   grid.step = *step;
   grid.start = floor_to_multiple(begin, *step) + *step;
-  out.samples.clear();
   if (grid.start > end) {
-    out.set = std::make_shared<SeriesSet>();
-    out.offsets.assign(1, 0);
-    return {};
+    inner_block_ = {std::make_shared<SeriesSet>(), {}};
+    return inner_block_.set;
   }
   grid.count = static_cast<std::size_t>((end - grid.start) / *step) + 1;
   if (grid.count > evaluation.options.max_steps * 100) {
@@ -223,12 +234,19 @@ Result<void> SubqueryNode::read(Evaluation& evaluation, Ranges& out) {
   Result<Block> block = inner_->block(evaluation);
   evaluation.grid = outer;
   if (!block) return block.error();
-  out.set = block->set;
+  inner_grid_ = grid;
+  inner_block_ = *std::move(block);
+  return inner_block_.set;
+}
+
+Result<void> SubqueryNode::read(Evaluation& evaluation, std::size_t first, std::size_t last,
+                                Ranges& out) {
+  out.samples.clear();
   out.offsets.assign(1, 0);
-  for (std::size_t i = 0; i < block->set->size(); ++i) {
-    const double* cells = block->values.data() + i * grid.count;
-    for (std::size_t s = 0; s < grid.count; ++s) {
-      if (!is_absent(cells[s])) out.samples.push_back({grid.at(s), cells[s]});
+  for (std::size_t i = first; i < last; ++i) {
+    const double* cells = inner_block_.values.data() + i * inner_grid_.count;
+    for (std::size_t s = 0; s < inner_grid_.count; ++s) {
+      if (!is_absent(cells[s])) out.samples.push_back({inner_grid_.at(s), cells[s]});
     }
     out.offsets.push_back(out.samples.size());
   }

@@ -62,11 +62,15 @@ struct Column {
 
 using Value = std::variant<Column, std::string, Block>;
 
-// The samples of a range selector or a subquery, markers removed.
+// The samples of some series of a range selector or a subquery, markers removed.
 struct Ranges {
   SetPtr set;
   std::vector<Sample> samples;
-  std::vector<std::size_t> offsets;  // set->size() + 1
+  std::vector<std::size_t> offsets;  // one more than series
+
+  [[nodiscard]] std::span<const Sample> of(std::size_t i) const {
+    return {samples.data() + offsets[i], offsets[i + 1] - offsets[i]};
+  }
 };
 
 // Which series of an output each series of an input becomes. Equal labels fall together.
