@@ -1,0 +1,216 @@
+#include "promql/engine.h"
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "store/store.h"
+
+namespace keelwatch::promql {
+namespace {
+
+constexpr std::int64_t kSecond = 1000;
+
+// A store that counts how often its index is searched.
+class CountingStore final : public store::Queryable {
+ public:
+  explicit CountingStore(const store::Queryable& inner) : inner_(inner) {}
+
+  std::uint64_t generation() const override { return inner_.generation(); }
+  std::vector<store::SeriesRef> select(std::span<const store::Matcher> matchers) const override {
+    ++searches;
+    return inner_.select(matchers);
+  }
+  void read(std::span<const store::SeriesRef> refs, std::int64_t from, std::int64_t to,
+            std::vector<Sample>& samples, std::vector<std::size_t>& offsets) const override {
+    inner_.read(refs, from, to, samples, offsets);
+  }
+  void read_last(std::span<const store::SeriesRef> refs, std::int64_t from, std::int64_t to,
+                 std::vector<Sample>& samples, std::vector<std::uint8_t>& found) const override {
+    inner_.read_last(refs, from, to, samples, found);
+  }
+
+  mutable int searches = 0;
+
+ private:
+  const store::Queryable& inner_;
+};
+
+void append(store::Store& store, const Labels& labels, std::int64_t at, double value) {
+  const auto id = store.series(labels);
+  REQUIRE(id);
+  store.append(*id, at, value);
+}
+
+Query compiled(std::string_view text, Options options = {}) {
+  Result<Query> query = Query::compile(text, options);
+  INFO((query ? "" : query.error().message()));
+  REQUIRE(query);
+  return *std::move(query);
+}
+
+std::map<std::string, double> values(const Result<Answer>& answer) {
+  INFO((answer ? "" : answer.error().message()));
+  REQUIRE(answer);
+  std::map<std::string, double> out;
+  for (const VectorSample& sample : answer->vector) out[sample.labels->text()] = sample.value;
+  return out;
+}
+
+class FixedClock final : public Clock {
+ public:
+  WallTime wall() const override { return {}; }
+  SteadyTime steady() const override { return now; }
+  SteadyTime now{};
+};
+
+TEST_CASE("a selector searches the index again only after the set of series has changed",
+          "[promql]") {
+  store::Store store;
+  for (const char* instance : {"a", "b"}) {
+    append(store, {{"__name__", "m"}, {"instance", instance}}, kSecond, 1);
+    append(store, {{"__name__", "m"}, {"instance", instance}}, 2 * kSecond, 3);
+  }
+  store.end_step(2 * kSecond);
+  const CountingStore counting(store);
+  Query query = compiled("sum by (instance) (m) + on(instance) rate(m[1m]) * 0");
+
+  CHECK(values(query.instant(counting, 2 * kSecond)).size() == 2);
+  CHECK(counting.searches == 2);
+  append(store, {{"__name__", "m"}, {"instance", "a"}}, 3 * kSecond, 7);
+  store.end_step(3 * kSecond);
+  CHECK(values(query.instant(counting, 3 * kSecond)).at("{instance=\"a\"}") == 7);
+  CHECK(counting.searches == 2);
+
+  append(store, {{"__name__", "m"}, {"instance", "c"}}, 4 * kSecond, 5);
+  append(store, {{"__name__", "m"}, {"instance", "c"}}, 5 * kSecond, 6);
+  store.end_step(5 * kSecond);
+  const auto after = values(query.instant(counting, 5 * kSecond));
+  CHECK(after.size() == 3);
+  CHECK(after.at("{instance=\"c\"}") == 6);
+  CHECK(counting.searches == 4);
+}
+
+TEST_CASE("an unknown marker is no sample, and its series is told apart from a stale one",
+          "[promql]") {
+  store::Store store;
+  const Labels silent{{"__name__", "m"}, {"i", "silent"}};
+  const Labels ended{{"__name__", "m"}, {"i", "ended"}};
+  for (const Labels& labels : {silent, ended}) append(store, labels, kSecond, 1);
+  append(store, silent, 2 * kSecond, unknown_marker());
+  append(store, ended, 2 * kSecond, stale_marker());
+  store.end_step(2 * kSecond);
+  Query query = compiled("m > 0");
+  CHECK(values(query.instant(store, kSecond)).size() == 2);
+  CHECK(values(query.instant(store, 2 * kSecond)).empty());
+
+  for (const char* text : {"m > 0", "sum(rate(m[1m]))", "max_over_time(m[5s:1s])"}) {
+    INFO(text);
+    const auto unknown = compiled(text).unknown_series(store, 2 * kSecond);
+    REQUIRE(unknown);
+    REQUIRE(unknown->size() == 1);
+    CHECK(*unknown->front().labels == silent);
+    CHECK(unknown->front().since_ms == 2 * kSecond);
+  }
+  const auto before = query.unknown_series(store, kSecond);
+  REQUIRE(before);
+  CHECK(before->empty());
+  CHECK(
+      values(compiled("count_over_time(m[1m])").instant(store, 2 * kSecond)).at("{i=\"silent\"}") ==
+      1);
+}
+
+TEST_CASE("limits, a deadline and a stop end an evaluation", "[promql]") {
+  store::Store store;
+  for (int t = 1; t <= 100; ++t) append(store, {{"__name__", "m"}}, t * kSecond, t);
+  store.end_step(100 * kSecond);
+
+  Options options;
+  options.max_samples = 50;
+  options.max_steps = 10;
+  Query narrow = compiled("sum_over_time(m[2m])", options);
+  CHECK(narrow.instant(store, 100 * kSecond).error().code() == ErrorCode::kTooLarge);
+  Query selector = compiled("m", options);
+  CHECK(selector.instant(store, 100 * kSecond));
+  CHECK(selector.range(store, 0, 10 * kSecond, kSecond).error().code() == ErrorCode::kTooLarge);
+  CHECK(selector.range(store, 0, 9 * kSecond, kSecond));
+  Query subquery = compiled("max_over_time(m[100d:1s])", options);
+  CHECK(subquery.instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
+
+  Query query = compiled("m");
+  std::stop_source stop;
+  Context context;
+  context.stop = stop.get_token();
+  CHECK(query.instant(store, kSecond, context));
+  stop.request_stop();
+  CHECK(query.instant(store, kSecond, context).error().code() == ErrorCode::kCancelled);
+
+  FixedClock clock;
+  Context timed;
+  timed.clock = &clock;
+  timed.deadline = SteadyTime(std::chrono::seconds(1));
+  CHECK(query.instant(store, kSecond, timed));
+  clock.now = timed.deadline;
+  CHECK(query.instant(store, kSecond, timed).error().code() == ErrorCode::kTimeout);
+}
+
+TEST_CASE("what is not evaluated is refused, with its place", "[promql]") {
+  struct Case {
+    const char* text;
+    const char* first_line;
+  };
+  const Case cases[] = {
+      {"sum(a + fill(0) b)", "1:5: unsupported: fill modifiers"},
+      {"rate(a[5m] anchored)", "1:6: unsupported: the anchored modifier"},
+      {"a smoothed", "1:1: unsupported: the smoothed modifier"},
+      {"a </ 1", "1:1: unsupported: operator </ works on native histograms"},
+      {"limit_ratio(0.5, a)",
+       "1:1: unsupported: limit_ratio depends on Prometheus' own hash of labels"},
+      {"start_timestamp(a)", "1:1: unsupported: start timestamps"},
+  };
+  for (const Case& c : cases) {
+    const Result<Query> query = Query::compile(c.text);
+    REQUIRE(!query);
+    CHECK(query.error().code() == ErrorCode::kUnsupported);
+    CHECK(query.error().message().substr(0, query.error().message().find('\n')) == c.first_line);
+  }
+  CHECK(Query::compile("rate(a[-5m])")
+            .error()
+            .message()
+            .starts_with("1:8: duration must be greater than 0"));
+  CHECK(Query::compile("a offset (1/0)")
+            .error()
+            .message()
+            .starts_with("1:10: division by zero in duration"));
+}
+
+TEST_CASE("names are dropped at once, or at the end if asked", "[promql]") {
+  store::Store store;
+  append(store, {{"__name__", "m"}, {"a", "1"}}, kSecond, 2);
+  append(store, {{"__name__", "n"}, {"a", "1"}}, kSecond, 3);
+  store.end_step(kSecond);
+  const char* text = "sum by (__name__, a) (abs({a=\"1\"}))";
+  // At once, two series of the same labels meet.
+  CHECK(compiled(text).instant(store, kSecond).error().code() == ErrorCode::kInvalid);
+  Options delayed;
+  delayed.delayed_name_removal = true;
+  CHECK(compiled(text, delayed).instant(store, kSecond).error().code() == ErrorCode::kInvalid);
+  CHECK(values(compiled("sum(abs({a=\"1\"}))", delayed).instant(store, kSecond)).at("{}") == 5);
+  CHECK(values(compiled("abs(m)").instant(store, kSecond)).at("{a=\"1\"}") == 2);
+}
+
+TEST_CASE("a range query's end may lie between its steps", "[promql]") {
+  store::Store store;
+  for (int t = 0; t <= 20; ++t) append(store, {{"__name__", "m"}}, t * kSecond, t);
+  store.end_step(20 * kSecond);
+  const Result<Answer> answer =
+      compiled("m @ end() + range()").range(store, 0, 15 * kSecond, 10 * kSecond);
+  REQUIRE(answer);
+  REQUIRE(answer->matrix.size() == 1);
+  REQUIRE(answer->matrix[0].samples.size() == 2);
+  CHECK(answer->matrix[0].samples[1].timestamp_ms == 10 * kSecond);
+  CHECK(answer->matrix[0].samples[1].value == 30);
+  CHECK(compiled("\"text\"").range(store, 0, 1, 1).error().code() == ErrorCode::kInvalid);
+}
+
+}  // namespace
+}  // namespace keelwatch::promql

@@ -1,0 +1,93 @@
+#include "promql/script.h"
+
+#include <catch2/catch.hpp>
+
+namespace keelwatch::promql {
+namespace {
+
+ScriptReport report_of(const std::string& text) {
+  Result<ScriptReport> report = run_script(SourceFile("x.test", text));
+  INFO((report ? "" : report.error().message()));
+  REQUIRE(report);
+  return *std::move(report);
+}
+
+TEST_CASE("a script's case fails when anything that it expects is not so", "[promql]") {
+  struct Case {
+    const char* name;
+    const char* text;
+    bool passes;
+  };
+  const Case cases[] = {
+      {"value", "eval instant at 0 m\n  m{a=\"1\"} 1\n  m{a=\"2\"} 2\n", true},
+      {"other value", "eval instant at 0 m\n  m{a=\"1\"} 1\n  m{a=\"2\"} 3\n", false},
+      {"missing series", "eval instant at 0 m\n  m{a=\"1\"} 1\n", false},
+      {"one too many", "eval instant at 0 m\n  m{a=\"1\"} 1\n  m{a=\"2\"} 2\n  m{a=\"3\"} 2\n",
+       false},
+      {"scalar", "eval instant at 0 1 + 1\n  2\n", true},
+      {"other scalar", "eval instant at 0 1 + 1\n  3\n", false},
+      {"order",
+       "eval instant at 0 sort_desc(m)\n  expect ordered\n  m{a=\"2\"} 2\n  m{a=\"1\"} 1\n", true},
+      {"other order",
+       "eval instant at 0 sort_desc(m)\n  expect ordered\n  m{a=\"1\"} 1\n  m{a=\"2\"} 2\n", false},
+      {"range", "eval range from 0 to 10s step 5s m{a=\"1\"}\n  m{a=\"1\"} 1 2 3\n", true},
+      {"other range", "eval range from 0 to 10s step 5s m{a=\"1\"}\n  m{a=\"1\"} 1 2 4\n", false},
+      {"gap expected", "eval range from 0 to 10s step 5s m{a=\"1\"}\n  m{a=\"1\"} 1 _ 3\n", false},
+      {"failure", "eval instant at 0 m + on() m\n  expect fail\n", true},
+      {"no failure", "eval instant at 0 m\n  expect fail\n", false},
+      {"other failure", "eval instant at 0 m + on() m\n  expect fail msg: no\n", false},
+      {"old failure", "eval_fail instant at 0 m + on() m\n", true},
+      {"info",
+       "eval instant at 5s rate(m{a=\"1\"}[6s])\n  expect info msg: PromQL info: metric might not "
+       "be a counter, name does not end in _total/_sum/_count/_bucket: \"m\" (1:6)\n  {a=\"1\"} "
+       "0.2\n",
+       true},
+      {"no info", "eval instant at 5s rate(m{a=\"1\"}[6s])\n  expect no_info\n  {a=\"1\"} 0.2\n",
+       false},
+      {"no warning", "eval instant at 0 m{a=\"1\"}\n  expect warn\n  m{a=\"1\"} 1\n", false},
+      {"string", "eval instant at 0 \"x\"\n  expect string `x`\n", true},
+      {"other string", "eval instant at 0 \"x\"\n  expect string `y`\n", false},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    const ScriptReport report =
+        report_of(std::string("load 5s\n  m{a=\"1\"} 1+1x2\n  m{a=\"2\"} 2+2x2\n\n") + c.text);
+    INFO(report.text());
+    REQUIRE(report.cases.size() == 1);
+    CHECK((report.cases[0].outcome == CaseOutcome::kPassed) == c.passes);
+    CHECK(report.cases[0].outcome != CaseOutcome::kUnsupported);
+  }
+}
+
+TEST_CASE("native histograms make a case unsupported only where it selects them", "[promql]") {
+  const ScriptReport report = report_of(
+      "load 5s\n  plain 1\n  native {{schema:0 sum:1 count:1 buckets:[1]}}x3\n\n"
+      "eval instant at 0 plain\n  plain 1\n\n"
+      "eval instant at 0 native\n  native {{schema:0 sum:1 count:1 buckets:[1]}}\n\n"
+      "eval instant at 0 limit_ratio(0.5, plain)\n  plain 1\n");
+  CHECK(report.text() ==
+        "x.test:8: unsupported: native: native histograms ({__name__=\"native\"})\n"
+        "x.test:11: unsupported: limit_ratio(0.5, plain): 1:1: unsupported: limit_ratio depends on "
+        "Prometheus' own hash of labels\n"
+        "x.test: 1 passed, 0 failed, 2 unsupported\n");
+}
+
+TEST_CASE("mistakes in a script are told with their places, all at once", "[promql]") {
+  const Result<ScriptReport> report =
+      run_script(SourceFile("x.test", "load 5q\n  m 1\n\nevaluate it\n\nload 5s\n  m 1 two\n"));
+  REQUIRE(!report);
+  CHECK(report.error().code() == ErrorCode::kInvalid);
+  CHECK(report.error().message() ==
+        "x.test:1:6: not a time, such as 5m or 90\n"
+        "load 5q\n"
+        "     ^^\n"
+        "x.test:4:1: unknown command\n"
+        "evaluate it\n"
+        "^^^^^^^^\n"
+        "x.test:7:7: not a value\n"
+        "  m 1 two\n"
+        "      ^^^\n");
+}
+
+}  // namespace
+}  // namespace keelwatch::promql
