@@ -12,6 +12,7 @@ StepThread::StepThread(const Clock& clock, Logger& log,
     : clock_(clock),
       log_(log),
       on_moment_(std::move(on_moment)),
+      slices_{nullptr, nullptr, clock.wall()},
       config_(std::move(config)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
