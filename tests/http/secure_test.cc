@@ -18,6 +18,7 @@ using testing::Identity;
 using testing::make_identity;
 using testing::RawClient;
 using testing::TemporaryFolder;
+using testing::test_routes;
 using testing::TestServer;
 using testing::TlsClient;
 
@@ -175,6 +176,23 @@ TEST_CASE("a new web configuration holds for the next request", "[http][tls]") {
 
   server->set_web_config(nullptr);
   CHECK(RawClient(server.address()).get("/hello").status == 200);
+}
+
+TEST_CASE("a connection that was writing when the TLS settings changed ends after that",
+          "[http][tls]") {
+  Pki pki;
+  Router router = test_routes();
+  const Response page = Response::text(200, std::string(8'000'000, 'x'));
+  router.add("GET", "/page", Immediate{[page](const Request&) { return page; }});
+  TestServer server({}, nullptr, {"127.0.0.1:0"}, router);
+  RawClient reader(server.address(), 4096);
+  reader.send("GET /page HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(eventually([&] { return server->stats().requests == 1; }));
+  server->set_web_config(config_of(pki.folder, kServerPart));
+  // Its answer comes after the server has looked for idle connections.
+  CHECK(TlsClient(server.address(), {&pki.ca}).get("/hello").ends_with("hello\n"));
+  CHECK(reader.read().body.size() == 8'000'000);
+  CHECK(reader.at_end());
 }
 
 TEST_CASE("basic auth protects every path and lets the right password in", "[http][auth]") {
