@@ -402,20 +402,19 @@ std::optional<Result<std::shared_ptr<const WebConfig>>> WebConfigFile::reread() 
     all.push_back(path_);
     return digest_of(all);
   };
-  // Taken before the reading: what changes meanwhile is seen at the next look.
-  std::string now = digest();
-  if (now == seen_) return std::nullopt;
-
-  std::vector<std::string> files;
-  auto text = read_file(path_);
-  auto result = text ? parse_web_config(*text, path_, &files)
-                     : Result<std::shared_ptr<const WebConfig>>(text.error());
-  // A file that cannot be parsed names none: those of the last good one are kept in sight.
-  if (files != files_ && (result || !files.empty())) {
+  // The digest is older than what is read: a change in between is seen at the next look. So when
+  // files are named for the first time, all are read again.
+  std::optional<Result<std::shared_ptr<const WebConfig>>> result;
+  for (std::string now = digest(); now != seen_; now = digest()) {
+    seen_ = std::move(now);
+    std::vector<std::string> files;
+    const auto text = read_file(path_);
+    result = text ? parse_web_config(*text, path_, &files)
+                  : Result<std::shared_ptr<const WebConfig>>(text.error());
+    // A file that cannot be parsed names none: those of the last good one are kept in sight.
+    if (files == files_ || (!*result && files.empty())) return result;
     files_ = std::move(files);
-    now = digest();
   }
-  seen_ = std::move(now);
   return result;
 }
 
