@@ -12,10 +12,10 @@
 namespace keelwatch::http {
 namespace {
 
+using keelwatch::testing::CertificateAuthority;
+using keelwatch::testing::CertifiedKey;
 using testing::Answer;
 using testing::eventually;
-using testing::Identity;
-using testing::make_identity;
 using testing::RawClient;
 using testing::TemporaryFolder;
 using testing::test_routes;
@@ -40,14 +40,15 @@ struct Pki {
   Pki() {
     folder.write("server.pem", server.certificate_pem);
     folder.write("server.key", server.key_pem);
-    folder.write("ca.pem", ca.certificate_pem);
+    folder.write("ca.pem", ca.pem());
   }
   TemporaryFolder folder;
-  Identity ca = make_identity("ca", "");
-  Identity server = make_identity("server", "DNS:localhost", &ca);
-  Identity client = make_identity(
-      "client", "DNS:prom.example,IP:10.1.2.3,email:a@b.example,URI:spiffe://x/y", &ca);
-  Identity stranger = make_identity("stranger", "DNS:prom.example");
+  CertificateAuthority ca, another_ca;
+  CertifiedKey server = ca.issue_for_localhost();
+  CertifiedKey client = ca.issue({.dns_names = {"prom.example"},
+                                  .ip_addresses = {"10.1.2.3"},
+                                  .other_names = {"email:a@b.example", "URI:spiffe://x/y"}});
+  CertifiedKey stranger = another_ca.issue({.dns_names = {"prom.example"}});
 };
 
 const std::string kServerPart =
@@ -128,7 +129,7 @@ TEST_CASE("client certificates are asked for as client_auth_type says", "[http][
     DYNAMIC_SECTION(c.name) {
       TestServer server({}, config_of(pki.folder, kServerPart + c.settings));
       for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        const auto let_in = [&](const Identity* identity) {
+        const auto let_in = [&](const CertifiedKey* identity) {
           TlsClient client(server.address(), {&pki.ca, identity, version});
           return client.get("/hello").ends_with("hello\n");
         };
@@ -166,13 +167,12 @@ TEST_CASE("a new web configuration holds for the next request", "[http][tls]") {
   CHECK(idle.at_end());  // a plain connection does not outlive the plain configuration
   CHECK(TlsClient(server.address(), {&pki.ca}).get("/hello").ends_with("hello\n"));
 
-  const Identity other_ca = make_identity("other", "");
-  const Identity rotated = make_identity("server", "DNS:localhost", &other_ca);
+  const CertifiedKey rotated = pki.another_ca.issue_for_localhost();
   pki.folder.write("server.pem", rotated.certificate_pem);
   pki.folder.write("server.key", rotated.key_pem);
   server->set_web_config(config_of(pki.folder, kServerPart));
   CHECK_FALSE(TlsClient(server.address(), {&pki.ca}).connected());
-  CHECK(TlsClient(server.address(), {&other_ca}).connected());
+  CHECK(TlsClient(server.address(), {&pki.another_ca}).connected());
 
   server->set_web_config(nullptr);
   CHECK(RawClient(server.address()).get("/hello").status == 200);
