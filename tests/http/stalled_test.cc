@@ -307,6 +307,7 @@ TEST_CASE("stopping finishes what has begun and closes the rest", "[http]") {
   REQUIRE(eventually([&] { return server->stats().requests == 2; }));
   const std::string address = server.address();
 
+  const auto begin = std::chrono::steady_clock::now();
   std::thread stopper([&] { server->stop(seconds(20)); });
   CHECK(idle.at_end());
   CHECK_FALSE(RawClient(address).connected());
@@ -318,6 +319,7 @@ TEST_CASE("stopping finishes what has begun and closes the rest", "[http]") {
   working.ends();
   reading.ends();
   stopper.join();
+  CHECK(std::chrono::steady_clock::now() - begin < seconds(15));  // not the whole of its deadline
   CHECK(server->stats().open_connections == 0);
 }
 
