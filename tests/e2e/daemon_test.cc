@@ -219,15 +219,20 @@ TEST_CASE("a healthy system shows so, and each of its faults", "[e2e]") {
     REQUIRE(lag);
     CHECK(*lag > 1'000'000);
     system.primary.sql("insert into t select generate_series(1, 100000)");
-    const auto give_up = steady_clock::now() + 5s;
-    std::optional<double> later = lag;
-    while (steady_clock::now() < give_up && (!later || *later <= *lag)) {
+    // On a busy machine an answer may come too late and leave a gap; what must not come is less.
+    const auto give_up = steady_clock::now() + 20s;
+    std::optional<double> later;
+    std::optional<double> healthy;
+    while (steady_clock::now() < give_up &&
+           (!later || *later <= *lag || !healthy || *healthy >= *lag)) {
       later = keelwatch.value(replay_lag("pg-2"));
-      REQUIRE(later);
-      REQUIRE(*later >= *lag);
+      healthy = keelwatch.value(replay_lag("pg-3"));
+      if (later) REQUIRE(*later >= *lag);
     }
+    REQUIRE(later);
     CHECK(*later > *lag);
-    CHECK(keelwatch.value(replay_lag("pg-3")) < *lag);
+    REQUIRE(healthy);
+    CHECK(*healthy < *lag);
   }
   SECTION("with all sources dead the page still answers, and says so") {
     system.api.set_fault(fault(standins::KubeFault::Kind::kReset));
