@@ -166,6 +166,33 @@ class Client {
 
 }  // namespace
 
+TEST_CASE("a standby killed 100 times is on the page within 400 ms each time",
+          "[.][e2e][long:kill-loop]") {
+  System system;
+  const Folder folder;
+  const KeelwatchProcess keelwatch(system.config(folder.path));
+  std::vector<double> milliseconds;
+  for (int i = 0; i < 100; ++i) {
+    INFO("kill " << i);
+    REQUIRE(keelwatch.wait_for(state("pg-2", "streaming"), 1, 30s));
+    // Every point of the second between two rounds has its turn.
+    std::this_thread::sleep_for(1ms * (37 * i % 1000));
+    system.second->kill9();
+    const auto took = keelwatch.wait_for(instance("keelwatch_instance_up", "pg-2"), 0, 5s);
+    REQUIRE(took);
+    CHECK(*took < 400ms);
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(*took).count());
+    CHECK(keelwatch.value(instance("keelwatch_instance_up", "pg-3")) == 1);
+    REQUIRE(system.second->wait_stopped(20s));
+    system.second->start();
+  }
+  std::sort(milliseconds.begin(), milliseconds.end());
+  if (const char* figures = std::getenv("KEELWATCH_FIGURES")) {
+    std::ofstream(figures, std::ios::app)
+        << "median " << milliseconds[50] << " ms, longest " << milliseconds.back() << " ms\n";
+  }
+}
+
 TEST_CASE("a healthy system shows so, and each of its faults", "[e2e]") {
   System system;
   const Folder folder;

@@ -284,8 +284,10 @@ TEST_CASE("the end of one session is no word about the server", "[sources][postg
   CHECK(server.sql(terminate) == "t");
   // Asked again at once: unknown for a moment, and never refused.
   const SteadyTime ended = harness.now();
-  harness.until("pg-1", Reachability::kConnecting);
-  harness.until("pg-1", Reachability::kConnected);
+  harness.until([](const PostgresSlice& s) {
+    return report_of(s, "pg-1").errors.contains("unavailable") &&
+           Harness::find(s, "pg-1")->reachability == Reachability::kConnected;
+  });
   CHECK(harness.now() - ended < 1s);
 
   // A server that ends every session at once is not pressed.
@@ -319,7 +321,8 @@ TEST_CASE("a logical receiver is told from a physical one", "[sources][postgres]
                        "--start"});
   const auto slice = harness.until([](const PostgresSlice& s) {
     const auto* senders = Harness::find(s, "pg-1")->senders.if_known();
-    return senders != nullptr && senders->size() == 2;
+    return senders != nullptr && senders->size() == 2 &&
+           std::ranges::all_of(*senders, [](const auto& row) { return row.state == "streaming"; });
   });
   for (const model::Sender& sender : Harness::find(*slice, "pg-1")->senders.known_value()) {
     CAPTURE(sender.application_name);

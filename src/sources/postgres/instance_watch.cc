@@ -283,25 +283,30 @@ void InstanceWatch::refused(const PgFailure& failure) {
   const Reachability reachability = reachability_of(failure, was_up_);
   // A start comes after the port was closed.
   if (reachability == Reachability::kRefused) was_up_ = false;
-  cannot_be_asked(reachability, failure.error);
+  const bool news = reachability != instance_.reachability;
+  cannot_be_asked(reachability, failure.error, news ? Urgency::kNow : Urgency::kMayWait);
 }
 
 // A held connection ended; `otherwise` is why, unless the server or the trial connect has said it.
 // The end of one session tells nothing of the server (an administrator may have ended it): what has
-// become of it is told by the attempt that follows.
+// become of it is told by the attempt that follows, mostly within a millisecond, and both are
+// published together.
 void InstanceWatch::lost(const PgConnection& conn, const PgFailure& otherwise) {
-  if (let_go_) return cannot_be_asked(reachability_of(*let_go_, true), let_go_->error);
+  if (let_go_) {
+    return cannot_be_asked(reachability_of(*let_go_, true), let_go_->error, Urgency::kNow);
+  }
   const PgFailure& why = conn.closed_by() != nullptr ? *conn.closed_by() : otherwise;
   const bool silent = why.error.code() == ErrorCode::kTimeout;
-  cannot_be_asked(silent ? Reachability::kSilent : Reachability::kConnecting, why.error);
+  cannot_be_asked(silent ? Reachability::kSilent : Reachability::kConnecting, why.error,
+                  silent ? Urgency::kNow : Urgency::kMayWait);
 }
 
-void InstanceWatch::cannot_be_asked(Reachability reachability, const Error& error) {
+void InstanceWatch::cannot_be_asked(Reachability reachability, const Error& error,
+                                    Urgency urgency) {
   failed(error);
   set_unknown(error);
-  const Reachability before = instance_.reachability;
   set_reachability(reachability, error.message());
-  tell(instance_.reachability == before ? Urgency::kMayWait : Urgency::kNow);
+  tell(urgency);
 }
 
 void InstanceWatch::set_unknown(const Error& error) {

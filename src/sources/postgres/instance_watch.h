@@ -60,7 +60,7 @@ class InstanceWatch {
   void take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked, Duration took);
   void refused(const PgFailure& failure);
   void lost(const PgConnection& conn, const PgFailure& otherwise);
-  void cannot_be_asked(model::Reachability reachability, const Error& error);
+  void cannot_be_asked(model::Reachability reachability, const Error& error, Urgency urgency);
   void set_unknown(const Error& error);
   void failed(const Error& error);
   void set_reachability(model::Reachability reachability, std::string detail);
