@@ -182,16 +182,16 @@ TEST_CASE("a connection that was writing when the TLS settings changed ends afte
           "[http][tls]") {
   Pki pki;
   Router router = test_routes();
-  const Response page = Response::text(200, std::string(8'000'000, 'x'));
+  const Response page = Response::text(200, std::string(16 << 20, 'x'));  // more than sockets hold
   router.add("GET", "/page", Immediate{[page](const Request&) { return page; }});
-  TestServer server({}, nullptr, {"127.0.0.1:0"}, router);
-  RawClient reader(server.address(), 4096);
+  TestServer server({.write = std::chrono::minutes(5)}, nullptr, {"127.0.0.1:0"}, router);
+  RawClient reader(server.address());
   reader.send("GET /page HTTP/1.1\r\nHost: x\r\n\r\n");
   REQUIRE(eventually([&] { return server->stats().requests == 1; }));
   server->set_web_config(config_of(pki.folder, kServerPart));
   // Its answer comes after the server has looked for idle connections.
   CHECK(TlsClient(server.address(), {&pki.ca}).get("/hello").ends_with("hello\n"));
-  CHECK(reader.read().body.size() == 8'000'000);
+  CHECK(reader.read().body.size() == 16 << 20);
   CHECK(reader.at_end());
 }
 
