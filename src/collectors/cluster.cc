@@ -32,15 +32,18 @@ constexpr Family kInfo("keelwatch_cluster_info", Type::kGauge,
                        {"namespace", "cluster", "image", "system_id"});
 constexpr Family kPhase("keelwatch_cluster_phase", Type::kGauge,
                         "1 for the Cluster's status.phase, 0 for the other known phases; a phase "
-                        "that keelwatch does not know appears under its own name.",
+                        "that keelwatch does not know appears under its own name; absent while the "
+                        "Kubernetes API is silent.",
                         {"namespace", "cluster", "phase"});
 constexpr Family kDesired("keelwatch_cluster_instances_desired", Type::kGauge,
                           "Instances that there should be: spec.instances, or the configuration's "
                           "count for a cluster listed by hand.",
                           {"namespace", "cluster"});
-constexpr Family kReady("keelwatch_cluster_instances_ready", Type::kGauge,
-                        "The Cluster's status.readyInstances; absent for a cluster listed by hand.",
-                        {"namespace", "cluster"});
+constexpr Family kReady(
+    "keelwatch_cluster_instances_ready", Type::kGauge,
+    "The Cluster's status.readyInstances; absent for a cluster listed by hand and "
+    "while the Kubernetes API is silent.",
+    {"namespace", "cluster"});
 constexpr Family kWritable("keelwatch_cluster_writable_primaries", Type::kGauge,
                            "Instances that answer that they are writable (not in recovery); absent "
                            "if none does while one of them could not be asked.",

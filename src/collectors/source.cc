@@ -34,7 +34,8 @@ constexpr Family kDuration("keelwatch_source_duration_seconds", Type::kGauge,
                            {"source", "target"});
 constexpr Family kErrors(
     "keelwatch_source_errors_total", Type::kCounter,
-    "Failed attempts to read the target, by reason; begins anew with the source.",
+    "Failed attempts to read the target and answers that made no sense, by reason; "
+    "begins anew with the source.",
     {"source", "target", "reason"});
 constexpr Family kRequests(
     "keelwatch_source_requests_total", Type::kCounter,
