@@ -196,11 +196,9 @@ class Compiler {
       return nullptr;
     }
     std::vector<store::Matcher> compiled = matchers(*selector);
-    const bool named = std::any_of(compiled.begin(), compiled.end(),
-                                   [](const auto& matcher) { return matcher.name == kMetricName; });
-    if (!named) {
-      compiled.push_back({store::Matcher::Op::kEqual, std::string(kMetricName), "target_info", {}});
-    }
+    const std::vector<store::Matcher> names = info_name_matchers(*selector);
+    std::erase_if(compiled, [](const auto& matcher) { return matcher.name == kMetricName; });
+    compiled.insert(compiled.end(), names.begin(), names.end());
     auto made = std::make_unique<SelectorNode>(expr.span, *selector, std::move(compiled));
     plan_.selectors.push_back(made.get());
     args.push_back(std::move(made));

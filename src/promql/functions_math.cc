@@ -21,13 +21,13 @@ double atanh(double v, const double*) { return std::atanh(v); }
 double ceil(double v, const double*) { return std::ceil(v); }
 double cos(double v, const double*) { return std::cos(v); }
 double cosh(double v, const double*) { return std::cosh(v); }
-double deg(double v, const double*) { return v * 180 / std::numbers::pi; }
+double deg(double v, const double*) { return v * (180 / std::numbers::pi); }
 double exp(double v, const double*) { return std::exp(v); }
 double floor(double v, const double*) { return std::floor(v); }
 double ln(double v, const double*) { return std::log(v); }
 double log10(double v, const double*) { return std::log10(v); }
 double log2(double v, const double*) { return std::log2(v); }
-double rad(double v, const double*) { return v * std::numbers::pi / 180; }
+double rad(double v, const double*) { return v * (std::numbers::pi / 180); }
 double sin(double v, const double*) { return std::sin(v); }
 double sinh(double v, const double*) { return std::sinh(v); }
 double sqrt(double v, const double*) { return std::sqrt(v); }

@@ -54,6 +54,7 @@ Result<Value> extreme(CallNode& call, Evaluation& evaluation, bool larger) {
 Result<Value> sorted(CallNode& call, Evaluation& evaluation, bool down) {
   Result<Block> block = call.arg(0).block(evaluation);
   if (!block) return block.error();
+  call.warn_of_sorting(evaluation);
   if (evaluation.grid.count != 1) return Value(*std::move(block));  // a range answer is by labels
   std::vector<std::size_t> order(block->set->size());
   std::iota(order.begin(), order.end(), 0);

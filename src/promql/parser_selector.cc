@@ -37,6 +37,7 @@ Modifiers* modifiers_of(Expr& expr) {
 ExprPtr Parser::parse_selector() {
   const std::size_t begin = peek().span.begin;
   VectorSelector selector;
+  selector.conditions_only = conditions_only_;
   if (peek().kind != TokenKind::kLeftBrace) {
     const Token name = take();
     selector.metric_name = name.text;

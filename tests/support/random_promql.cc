@@ -73,10 +73,12 @@ std::string RandomPromql::modifiers() {
 std::string RandomPromql::matchers(const std::string& metric) {
   std::vector<std::string> out;
   if (one_in(2))
-    out.push_back("instance" + pick({"=\"i1\"", "!=\"i1\"", "=~\"i[12]\"", "!~\"i[12]\"",
-                                     "=~\"i.*|\"", "=\"\"", "=~\".+\"", "!=\"none\""}));
-  if (one_in(4)) out.push_back("job" + pick({"=\"api\"", "=~\"a.*\"", "!=\"api\"", "!~\".*b\""}));
-  if (one_in(6)) out.push_back("code" + pick({"=\"200\"", "=~\"5..\"", "!~\"2..|404\"", "!=\"\""}));
+    out.push_back("instance" +
+                  pick({"=\"i1\"", "!=\"i1\"", "=~\"i[12]\"", "!~\"i[12]\"", "=~\"i.*|\"",
+                        one_in(3) ? "=\"\"" : "!=\"\"", "=~\".+\"", "!=\"none\""}));
+  if (one_in(6)) out.push_back("job" + pick({"=\"api\"", "=~\"a.*\"", "!=\"api\"", "!~\".*b\""}));
+  if (metric == "req_total" && one_in(3))
+    out.push_back("code" + pick({"=\"200\"", "=~\"5..\"", "!~\"2..|404\"", "!=\"\""}));
   std::string text;
   for (const std::string& matcher : out) text += (text.empty() ? "" : ", ") + matcher;
   if (!text.empty() || metric.empty()) {
@@ -94,7 +96,8 @@ std::string RandomPromql::selector() {
   if (one_in(40)) return matchers("");
   const std::string metric =
       pick({"req_total", "req_total", "temp", "temp", "temp", "level", "level", "weird", "meta",
-            "lat_bucket", "lat_count", "lat_sum", "sparse", "sparse", "nothing"});
+            "lat_bucket", "lat_count", "lat_sum", "sparse", "sparse", "temp", "level", "req_total",
+            one_in(3) ? "nothing" : "temp"});
   return metric + matchers(metric);
 }
 
@@ -120,10 +123,15 @@ std::string RandomPromql::range_vector(int depth, Precision precision, bool coun
 std::string RandomPromql::range_function(int depth, bool exact) {
   if (!exact) {
     if (v3_ && one_in(8)) {
+      return "integral(" + range_vector(depth, Precision::kExact, false) +
+             pick({")", ", 0)", ", 1)", ", 2)", ", 3)"});
+    }
+    if (v3_ && one_in(8)) {
       return "double_exponential_smoothing(" + range_vector(depth, Precision::kExact, false) +
              pick({", 0.5, 0.3)", ", 0.1, 0.9)", ", 1, 0.5)"});
     }
-    if (one_in(4)) {
+    // Prometheus 2 predicts from another time where the window is fixed.
+    if (v3_ && one_in(4)) {
       return "predict_linear(" + range_vector(depth, Precision::kExact, false) + ", " +
              pick({"60", "3600", "-30"}) + ")";
     }
@@ -149,6 +157,36 @@ std::string RandomPromql::range_function(int depth, bool exact) {
          "(" + range_vector(depth, Precision::kExact, false) + ")";
 }
 
+std::string RandomPromql::distinct_vector(int depth) {
+  const std::string rank = "rank" + matchers("rank");
+  switch (depth <= 0 ? 0 : below(8)) {
+    case 1:
+      return pick({"avg_over_time", "sum_over_time", "max_over_time", "rate", "last_over_time"}) +
+             "(" + rank + "[" + pick({"2m", "5m", "10m"}) + "])";
+    case 2:
+      return pick({"abs", "-", "sqrt"}) + "(" + distinct_vector(depth - 1) + ")";
+    case 3:
+      return "(" + rank + pick({" and ", " unless ", " or "}) + vector(depth - 1, Precision::kAny) +
+             " * rank)";
+    case 4:
+      return "(" + distinct_vector(depth - 1) + pick({" * 2", " > 0"}) + ")";
+    case 5:
+      return pick({"sum", "max", "avg"}) + " by (instance, " + pick({"job", "code"}) + ") (" +
+             distinct_vector(depth - 1) + ")";
+    default:
+      return rank + modifiers();
+  }
+}
+
+// Prometheus forgets the offset of a selector that is timestamp()'s argument and has an @.
+std::string RandomPromql::timestamp_argument(int depth) {
+  const std::string made = vector(depth, Precision::kAny);
+  const bool both = made.find(" @ ") != std::string::npos &&
+                    made.find(" offset ") != std::string::npos &&
+                    made.find_first_of("([") == std::string::npos;
+  return both ? "temp" : made;
+}
+
 std::string RandomPromql::grouping() {
   switch (below(5)) {
     case 0:
@@ -170,6 +208,7 @@ std::string RandomPromql::aggregation(int depth, Precision precision) {
   const bool before = one_in(2);
   std::string op;
   std::string parameter;
+  std::string picked;
   Precision inner = precision;
   switch (below(precision == Precision::kAny ? 12 : 8)) {
     case 0:
@@ -180,12 +219,13 @@ std::string RandomPromql::aggregation(int depth, Precision precision) {
     case 2:
       op = pick({"topk", "bottomk"});
       parameter = pick({"1", "2", "3", "5", "0", "-1"}) + ", ";
-      inner = Precision::kExact;
+      picked = distinct_vector(depth - 1);
       break;
     case 3:
       op = v3_ && one_in(2) ? "limitk" : "count_values";
       parameter = op == "limitk" ? pick({"1, ", "2, ", "4, ", "0, "})
-                                 : pick({"\"v\", ", "\"instance\", ", "\"job\", "});
+                  : v3_          ? pick({"\"v\", ", "\"instance\", ", "\"job\", "})
+                                 : "\"v\", ";
       inner = Precision::kExact;
       break;
     case 8:
@@ -202,7 +242,9 @@ std::string RandomPromql::aggregation(int depth, Precision precision) {
       op = pick({"sum", "sum", "avg", "min", "max"});
       break;
   }
-  const std::string body = "(" + parameter + vector(depth - 1, inner) + ")";
+  if (op == "limitk" || (op == "count_values" && !v3_)) picked = selector();
+  if (picked.empty()) picked = vector(depth - 1, inner);
+  const std::string body = "(" + parameter + picked + ")";
   return before ? op + by + body : op + body + by;
 }
 
@@ -294,7 +336,7 @@ std::string RandomPromql::time_part(int depth) {
                                      "days_in_month", "month", "year"});
   if (one_in(4)) return function + "()";
   if (one_in(2)) return function + "(vector(time() + " + pick({"0", "86400 * 40", "-1e8"}) + "))";
-  return function + "(timestamp(" + vector(depth - 1, Precision::kAny) + "))";
+  return function + "(timestamp(" + timestamp_argument(depth - 1) + "))";
 }
 
 std::string RandomPromql::histogram(int depth) {
@@ -331,7 +373,7 @@ std::string RandomPromql::exact_vector(int depth) {
              ")";
     case 4:
       return one_in(3) ? "vector(" + scalar(depth - 1, Precision::kExact) + ")"
-                       : "timestamp(" + vector(depth - 1, Precision::kAny) + ")";
+                       : "timestamp(" + timestamp_argument(depth - 1) + ")";
     case 5:
       return "absent(" + vector(depth - 1, Precision::kAny) + ")";
     case 6:
@@ -374,7 +416,7 @@ std::string RandomPromql::inexact_vector(int depth) {
     case 2:
       return histogram(depth);
     case 3:
-      return "(" + vector(depth - 1, Precision::kExact) + pick({" ^ ", " atan2 "}) +
+      return "(" + vector(depth - 1, Precision::kExact) + (v3_ ? pick({" ^ ", " atan2 "}) : " ^ ") +
              (one_in(2) ? number() : scalar(depth - 1, Precision::kExact)) + ")";
     default:
       return one_in(2) ? aggregation(depth, Precision::kAny) : arithmetic(depth, Precision::kAny);

@@ -35,6 +35,9 @@ class RandomPromql {
   enum class Precision { kExact, kAny };
 
   std::string vector(int depth, Precision precision);
+  // Of values that are never equal: which of equals is picked is nobody's promise.
+  std::string distinct_vector(int depth);
+  std::string timestamp_argument(int depth);
   std::string exact_vector(int depth);
   std::string inexact_vector(int depth);
   std::string scalar(int depth, Precision precision);

@@ -20,6 +20,7 @@ class Maker {
       const char* job = instance[1] < '3' ? "api" : "db";
       for (const char* code : {"200", "404", "500"}) {
         counter({{"__name__", "req_total"}, {"code", code}, {"instance", instance}, {"job", job}});
+        distinct({{"__name__", "rank"}, {"code", code}, {"instance", instance}, {"job", job}});
       }
       gauge({{"__name__", "temp"}, {"instance", instance}, {"job", job}}, 8);
       gauge({{"__name__", "level"}, {"instance", instance}, {"job", job}}, 1);
@@ -103,6 +104,11 @@ class Maker {
       if (below(3) != 0) value += (static_cast<double>(below(41)) - 20) / parts;
       return value;
     });
+  }
+
+  // No two samples of all series are equal.
+  void distinct(const Labels& labels) {
+    series(labels, [&] { return static_cast<double>(random_() >> 11) / (1ULL << 50) - 3; });
   }
 
   void odd(const Labels& labels) {
