@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/utf8.h"
 #include "promql/invariance.h"
@@ -237,7 +238,9 @@ Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
       if (samples.empty()) continue;
       window_series(function, grid, samples, params->data(), block.values.data() + i * grid.count,
                     judged ? used.data() : nullptr);
-      if (function.advice == Advice::kCounter) advise(*set, i, evaluation);
+      if (function.advice != Advice::kCounter) continue;
+      const auto cells = std::span(block.values).subspan(i * grid.count, grid.count);
+      if (!std::all_of(cells.begin(), cells.end(), is_absent)) advise(*set, i, evaluation);
     }
   }
   if (Result<void> fits = judge_parameters(function, *params, used, evaluation); !fits) {

@@ -219,8 +219,10 @@ void Parser::parse_extension(Expr& expr) {
   expr.span.end = last_end_;
 }
 
-// Unlike between brackets, operators after an offset belong to the expression around it.
+// Unlike between brackets, operators after an offset belong to the expression around it; unless it
+// begins with a parenthesis, which Prometheus' grammar takes for a whole duration expression.
 ExprPtr Parser::parse_offset_value() {
+  if (peek().kind == TokenKind::kLeftParen) return parse_duration(precedence(BinaryOp::kAdd));
   if (!at_operator(BinaryOp::kAdd) && !at_operator(BinaryOp::kSub)) return parse_duration_primary();
   const Token sign = take();
   ExprPtr operand = parse_duration_primary();
@@ -234,6 +236,7 @@ ExprPtr Parser::parse_duration(int minimum) {
   int links = 0;
   while (lhs && peek().kind == TokenKind::kOperator && precedence(peek().op) >= minimum) {
     const Token token = peek();
+    if (token.op == BinaryOp::kAtan2 && minimum > 1) break;  // no operator of durations
     if (precedence(token.op) < precedence(BinaryOp::kAdd) || token.op == BinaryOp::kAtan2) {
       unexpected("duration expression");
       return nullptr;

@@ -30,7 +30,7 @@ std::string RandomPromql::instant_expression() {
   }
   if (v3_ && one_in(60)) {
     return pick({"sort_by_label", "sort_by_label_desc"}) + "(" +
-           vector(kDepth - 2, Precision::kAny) + ", \"" + pick({"instance", "code", "le"}) + "\")";
+           vector(kDepth - 2, Precision::kAny) + ", \"" + pick({"instance", "code", "job"}) + "\")";
   }
   return range_expression();
 }
@@ -181,9 +181,8 @@ std::string RandomPromql::distinct_vector(int depth) {
 // Prometheus forgets the offset of a selector that is timestamp()'s argument and has an @.
 std::string RandomPromql::timestamp_argument(int depth) {
   const std::string made = vector(depth, Precision::kAny);
-  const bool both = made.find(" @ ") != std::string::npos &&
-                    made.find(" offset ") != std::string::npos &&
-                    made.find_first_of("([") == std::string::npos;
+  const bool both =
+      made.find(" @ ") != std::string::npos && made.find(" offset ") != std::string::npos;
   return both ? "temp" : made;
 }
 
