@@ -11,6 +11,8 @@
 namespace keelwatch::promql {
 namespace {
 
+constexpr double kMaxDurationSeconds = 9223372036.0;  // Go's durations end at 292 years
+
 using MatchOp = store::Matcher::Op;
 
 std::optional<MatchOp> match_op(const Token& token) {
@@ -272,6 +274,10 @@ ExprPtr Parser::parse_duration_primary() {
   const Token token = peek();
   if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kDuration) {
     take();
+    if (!(std::abs(token.number) <= kMaxDurationSeconds)) {
+      fail(token.span, "duration out of range");
+      return nullptr;
+    }
     return finish(token.span, NumberLiteral{token.number, token.kind == TokenKind::kDuration});
   }
   if (accept(TokenKind::kLeftParen)) {
