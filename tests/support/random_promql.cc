@@ -164,7 +164,7 @@ std::string RandomPromql::distinct_vector(int depth) {
       return pick({"avg_over_time", "sum_over_time", "max_over_time", "rate", "last_over_time"}) +
              "(" + rank + "[" + pick({"2m", "5m", "10m"}) + "])";
     case 2:
-      return pick({"abs", "-", "sqrt"}) + "(" + distinct_vector(depth - 1) + ")";
+      return pick({"abs", "-", "atan"}) + "(" + distinct_vector(depth - 1) + ")";
     case 3:
       return "(" + rank + pick({" and ", " unless ", " or "}) + vector(depth - 1, Precision::kAny) +
              " * rank)";
