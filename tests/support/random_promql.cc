@@ -29,8 +29,11 @@ std::string RandomPromql::instant_expression() {
     return sort + "(" + vector(kDepth - 1, Precision::kExact) + ")";
   }
   if (v3_ && one_in(60)) {
+    // A label that is missing has no place in Prometheus' order: these series have all of them.
     return pick({"sort_by_label", "sort_by_label_desc"}) + "(" +
-           vector(kDepth - 2, Precision::kAny) + ", \"" + pick({"instance", "code", "job"}) + "\")";
+           pick({"rank", "req_total", "rate(req_total[5m])", "sum by (instance, code, job) (rank)",
+                 "rank > 0"}) +
+           ", \"" + pick({"instance", "code", "job"}) + "\")";
   }
   return range_expression();
 }
