@@ -80,6 +80,19 @@ TEST_CASE("every folder includes only what its layer may", "[tree]") {
   }
 }
 
+TEST_CASE("the sample store and the PromQL engine need nothing else of the program", "[tree]") {
+  const auto allowed = allowed_includes();
+  const std::set<std::string> library = {"base", "metrics", "store", "promql"};
+  for (const std::string& folder : library) {
+    REQUIRE(allowed.contains(folder));
+    for (const std::string& other : allowed.at(folder)) {
+      INFO(folder << " may include " << other);
+      CHECK(library.contains(other));
+    }
+  }
+  CHECK(!allowed.at("store").contains("promql"));
+}
+
 TEST_CASE("each costly library has one door", "[tree]") {
   struct Door {
     const char* prefix;  // of the included header

@@ -28,7 +28,8 @@ constexpr const char* kFooter =
     "  keelwatch describe config > keelwatch.yaml    every setting with its default\n"
     "  keelwatch check config keelwatch.yaml\n"
     "  keelwatch --config.file keelwatch.yaml\n"
-    "  keelwatch explain 'keelwatch_replication_lag_bytes{pod=\"pg-2\"}'\n";
+    "  keelwatch explain 'keelwatch_replication_lag_bytes{pod=\"pg-2\"}'\n"
+    "  keelwatch query --server http://127.0.0.1:9090 'up == 0'\n";
 
 struct LogOptions {
   std::string level = "info";
@@ -40,6 +41,9 @@ struct Parsed {
   RunOptions run;
   LogOptions log;
   ExplainOptions explain;
+  QueryOptions query;
+  std::string query_timeout;
+  TestPromqlOptions test_promql;
   RecordOptions record;
   std::string record_duration;
   ReplayOptions replay;
@@ -111,6 +115,15 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     parsed.explain.json = parsed.json;
     return explain_command(parsed.explain);
   }
+  if (app.got_subcommand("query")) {
+    parsed.query.json = parsed.json;
+    if (!parsed.query_timeout.empty()) parsed.query.timeout = *parse_duration(parsed.query_timeout);
+    return query_command(parsed.query);
+  }
+  if (app.got_subcommand("test")) {
+    parsed.test_promql.json = parsed.json;
+    return test_promql_command(parsed.test_promql);
+  }
   if (app.got_subcommand("record")) {
     if (!parsed.record_duration.empty()) {
       parsed.record.duration = *parse_duration(parsed.record_duration);
@@ -122,6 +135,50 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     return replay_command(parsed.replay);
   }
   return Daemon(parsed.run, log).run();
+}
+
+void add_query(CLI::App& app, Parsed& parsed, const CLI::Validator& duration) {
+  QueryOptions& query = parsed.query;
+  CLI::App* command = app.add_subcommand(
+      "query", "evaluate a PromQL expression on a running server and print a table");
+  command->add_option("EXPR", query.expression, "PromQL expression")->required();
+  command
+      ->add_option("--server", query.server,
+                   "keelwatch, or any server with Prometheus' HTTP API; a path prefix is kept")
+      ->capture_default_str();
+  CLI::Option* time = command->add_option(
+      "--time", query.time, "RFC 3339, Unix seconds, now or now-1h; now if not given");
+  CLI::Option* range =
+      command->add_flag("--range", query.range, "evaluate at each step from --start to --end")
+          ->excludes(time);
+  command->add_option("--start", query.start, "an hour before --end if not given")->needs(range);
+  command->add_option("--end", query.end, "now if not given")->needs(range);
+  command->add_option("--step", query.step, "15s, or seconds; 60 steps if not given")->needs(range);
+  command->add_option("--timeout", parsed.query_timeout, "30s if not given")->check(duration);
+  command->add_flag("--json", parsed.json, "the server's answer as it is");
+  CLI::Option* user = command->add_option("--user", query.user, "for basic authentication");
+  command->add_option("--password-file", query.password_file)->needs(user);
+  command->add_option("--bearer-token-file", query.bearer_token_file)->excludes(user);
+  command->add_option("--tls.ca-file", query.ca_file, "PEM; the system's trust if not given");
+  command->add_flag("--tls.skip-verify", query.skip_verify, "trust any certificate");
+  command->footer(
+      "\nExit codes: 0 answered, also without series; 1 the server failed or refused the "
+      "expression;\n2 wrong usage. Warnings, infos and \"no series\" go to stderr.\n");
+}
+
+void add_test(CLI::App& app, Parsed& parsed) {
+  CLI::App* test = app.add_subcommand("test", "run tests of rules and expressions");
+  test->require_subcommand(1);
+  CLI::App* promql = test->add_subcommand(
+      "promql", "run promqltest scripts (Prometheus' promql/promqltest) on the built-in engine");
+  promql->add_option("FILE", parsed.test_promql.paths, "scripts, or folders of *.test files")
+      ->required();
+  promql->add_flag("--json", parsed.json, "one object: sums, and the cases that did not pass");
+  promql->footer(
+      "\nEach case that did not pass is printed as FILE:LINE:COLUMN: failed|unsupported: QUERY: "
+      "REASON.\nExit codes: 0 none failed; 1 a case failed, or a file cannot be read or is no "
+      "script;\n2 wrong usage. Unsupported cases (native histograms and the like) are no "
+      "failures.\n");
 }
 
 void add_subcommands(CLI::App& app, Parsed& parsed) {
@@ -156,6 +213,9 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
         return parsed_duration ? std::string() : parsed_duration.error().message();
       },
       "DURATION");
+  add_query(app, parsed, duration);
+  add_test(app, parsed);
+
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
   record->add_option("--config.file", parsed.record.config_file);
   record->add_option("--out", parsed.record.out, "file; stdout if not given");

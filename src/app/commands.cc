@@ -15,10 +15,12 @@
 #include "base/http_client.h"
 #include "base/resolver.h"
 #include "config/load.h"
+#include "promql/script_files.h"
 
 namespace keelwatch::app {
 namespace {
 
+constexpr std::size_t kMaxCredentialBytes = 1 << 20;
 constexpr std::size_t kMaxTapeBytes = std::size_t{1} << 30;
 
 void print_error(const Error& error) {
@@ -64,6 +66,55 @@ class TapeFile {
   std::size_t lines_ GUARDED_BY(mutex_) = 0;
 };
 
+// The file's text without its last line break; nullopt if no file was named.
+Result<std::optional<std::string>> optional_file(const std::string& path) {
+  if (path.empty()) return std::optional<std::string>();
+  Result<std::string> text = read_file(path, kMaxCredentialBytes);
+  if (!text) return text.error();
+  while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
+  return std::optional<std::string>(*std::move(text));
+}
+
+// Everything of a query's request but what is asked.
+Result<HttpRequest> authorized_request(const QueryOptions& options) {
+  HttpRequest request;
+  Result<std::optional<std::string>> password = optional_file(options.password_file);
+  if (!password) return password.error();
+  if (!options.user.empty()) {
+    request.basic_auth = {options.user, Secret(std::move(*password).value_or(""))};
+  }
+  Result<std::optional<std::string>> token = optional_file(options.bearer_token_file);
+  if (!token) return token.error();
+  if (*token) request.bearer_token = Secret(**token);
+  Result<std::optional<std::string>> ca = optional_file(options.ca_file);
+  if (!ca) return ca.error();
+  request.tls.ca_pem = std::move(*ca).value_or("");
+  request.tls.skip_verify = options.skip_verify;
+  return request;
+}
+
+// POST, since expressions are long; GET where only that is let through.
+Result<HttpResponse> ask(const QueryOptions& options, const QueryRequest& query) {
+  Result<HttpRequest> request = authorized_request(options);
+  if (!request) return request.error();
+  std::string server = options.server;
+  while (server.ends_with('/')) server.pop_back();
+  EventLoop loop;
+  Resolver resolver(loop);
+  HttpClient http(loop, resolver);
+  request->url = server + query.path;
+  // The server ends the query at the timeout by itself, and says so.
+  request->deadline = loop.after(options.timeout + std::chrono::seconds(5));
+  HttpRequest get = *request;
+  get.url += "?" + query.form;
+  request->method = "POST";
+  request->headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  request->body = query.form;
+  Result<HttpResponse> response = loop.block_on(http.fetch(*std::move(request)));
+  if (!response || (response->status != 405 && response->status != 501)) return response;
+  return loop.block_on(http.fetch(std::move(get)));
+}
+
 }  // namespace
 
 int explain_command(const ExplainOptions& options) {
@@ -85,6 +136,38 @@ int explain_command(const ExplainOptions& options) {
   }
   std::fwrite(response->body.data(), 1, response->body.size(), stdout);
   return 0;
+}
+
+int query_command(const QueryOptions& options) {
+  const Result<QueryRequest> request = query_request(options, SystemClock().wall());
+  if (!request) {
+    print_error(request.error());
+    return 2;
+  }
+  const Result<HttpResponse> response = ask(options, *request);
+  if (!response) {
+    print_error(response.error().context("ask " + options.server));
+    return 1;
+  }
+  const Result<QueryOutput> output = query_output(response->status, response->body);
+  if (options.json && output) {
+    fmt::print("{}{}", response->body, response->body.ends_with('\n') ? "" : "\n");
+    return 0;
+  }
+  if (!output) {
+    if (options.json && response->body.starts_with('{')) fmt::print("{}\n", response->body);
+    print_error(output.error().context(options.server));
+    return 1;
+  }
+  fmt::print("{}", output->table);
+  for (const std::string& notice : output->notices) fmt::print(stderr, "{}\n", notice);
+  return 0;
+}
+
+int test_promql_command(const TestPromqlOptions& options) {
+  const promql::ScriptRun run = promql::run_scripts(options.paths);
+  fmt::print("{}", options.json ? run.json() : run.text());
+  return run.good() ? 0 : 1;
 }
 
 int record_command(const RecordOptions& options, Logger& log) {

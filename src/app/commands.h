@@ -2,8 +2,10 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "app/describe.h"
+#include "app/query.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -16,6 +18,16 @@ struct ExplainOptions {
 };
 // Asks a running keelwatch; 0 also when there is no sample, since that is what was asked.
 [[nodiscard]] int explain_command(const ExplainOptions& options);
+
+// Prints the table, or with json the server's answer as it is; 0 also when there are no series.
+[[nodiscard]] int query_command(const QueryOptions& options);
+
+struct TestPromqlOptions {
+  std::vector<std::string> paths;  // scripts, and folders of *.test files
+  bool json = false;
+};
+// Runs promqltest scripts; 1 if a case failed or a file could not be read.
+[[nodiscard]] int test_promql_command(const TestPromqlOptions& options);
 
 struct RecordOptions {
   std::string config_file;

@@ -114,6 +114,11 @@ class CountValuesNode final : public Node {
     if (!in) return in.error();
     const std::size_t steps = evaluation.grid.count;
     const Groups groups = make_groups(aggregate_, *in->set);
+    // The label is set first and then grouped: "without" may take it away again.
+    const std::vector<std::string>& grouping = aggregate_.grouping;
+    const bool removed = aggregate_.without &&
+                         (*label == kMetricName ||
+                          std::find(grouping.begin(), grouping.end(), *label) != grouping.end());
     SetBuilder builder;
     Block out;
     for (std::size_t i = 0; i < groups.of.size(); ++i) {
@@ -123,8 +128,10 @@ class CountValuesNode final : public Node {
       for (std::size_t s = 0; s < steps; ++s) {
         const double value = in->values[i * steps + s];
         if (is_absent(value)) continue;
-        const std::size_t series = builder.add(
-            std::make_shared<const Labels>(base.with(*label, format_number(value))), drop);
+        const std::size_t series =
+            builder.add(std::make_shared<const Labels>(
+                            removed ? base : base.with(*label, format_number(value))),
+                        drop);
         if (out.values.size() < (series + 1) * steps) {
           out.values.resize((series + 1) * steps, absent_cell());
           if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();

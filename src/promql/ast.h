@@ -111,6 +111,7 @@ struct VectorSelector {
   std::vector<LabelMatcher> matchers;
   Modifiers modifiers;
   Extension extension = Extension::kNone;
+  bool conditions_only = false;  // info()'s second argument: need not select anything by itself
 };
 
 // Its modifiers are the selector's.

@@ -26,7 +26,7 @@ class NegationNode final : public Node {
     }
     const bool delayed = evaluation.options.delayed_name_removal;
     const SetMap& map = names_.get(block.set, [&] { return drop_names(*block.set, delayed); });
-    Result<Block> named = regroup(map, std::move(block), evaluation.grid.count, true);
+    Result<Block> named = regroup(map, std::move(block), evaluation.grid.count);
     if (!named) return named.error();
     return Value(*std::move(named));
   }

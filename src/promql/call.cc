@@ -1,8 +1,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 
 #include "base/utf8.h"
+#include "promql/invariance.h"
 #include "promql/plan.h"
 #include "promql/printer.h"
 
@@ -47,10 +49,10 @@ bool is_label_name(std::string_view name) {
   return true;
 }
 
-Result<Block> CallNode::without_names(Block block, Evaluation& evaluation, bool strict) {
+Result<Block> CallNode::without_names(Block block, Evaluation& evaluation) {
   const bool delayed = evaluation.options.delayed_name_removal;
   const SetMap& map = names_.get(block.set, [&] { return drop_names(*block.set, delayed); });
-  return regroup(map, std::move(block), evaluation.grid.count, strict);
+  return regroup(map, std::move(block), evaluation.grid.count);
 }
 
 Result<Value> CallNode::evaluate(Evaluation& evaluation) {
@@ -68,6 +70,19 @@ Result<Value> CallNode::evaluate(Evaluation& evaluation) {
         }
       },
       call_.function->implementation);
+}
+
+void CallNode::warn_of_sorting(Evaluation& evaluation) const {
+  // What does not change with the steps is evaluated once, as if at an instant.
+  if (evaluation.grid.start == evaluation.until) return;
+  const auto& args = call_.args;
+  if (std::all_of(args.begin(), args.end(),
+                  [](const ExprPtr& arg) { return is_step_invariant(*arg); })) {
+    return;
+  }
+  evaluation.warn(span(),
+                  "sort is ineffective for range queries since results are always ordered by "
+                  "labels");
 }
 
 // The scalar arguments from `first` on, step by step: [step * count + argument].
@@ -147,34 +162,39 @@ void CallNode::advise(const SetPtr& set, std::size_t series, Evaluation& evaluat
                                                 quote(set->labels[series]->get(kMetricName))));
 }
 
-Result<void> CallNode::check_parameters(const RangeImplementation& function,
-                                        const std::vector<double>& params, bool any_series,
+// A parameter is judged only at steps where there is something to compute.
+Result<void> CallNode::judge_parameters(const RangeImplementation& function,
+                                        const std::vector<double>& params,
+                                        const std::vector<std::uint8_t>& used,
                                         Evaluation& evaluation) const {
-  if (function.advice == Advice::kQuantile) {
-    for (const double q : params) {
-      if (q >= 0 && q <= 1) continue;
+  for (std::size_t i = 0; i < params.size() && !used.empty(); ++i) {
+    const std::size_t argument = i % (params.size() / used.size());
+    if (used[i / (params.size() / used.size())] == 0) continue;
+    const double p = params[i];
+    const Span span = args_.empty() ? this->span() : args_[argument]->span();
+    if (function.advice == Advice::kQuantile && !(p >= 0 && p <= 1)) {
       evaluation.warn(
-          args_[0]->span(),
-          fmt::format("quantile value should be between 0 and 1, got {}", format_number(q)));
+          span, fmt::format("quantile value should be between 0 and 1, got {}", format_number(p)));
+    } else if (function.advice == Advice::kRule && p != 0 && p != 1 && p != 2) {
+      evaluation.warn(span, fmt::format("strategy should be 0, 1, or 2 (default), using 2, got {}",
+                                        format_number(p)));
+    } else if (function.advice == Advice::kFactors && !(p > 0 && p < 1)) {
+      return Error(ErrorCode::kInvalid,
+                   argument == 0
+                       ? fmt::format("invalid smoothing factor. Expected: 0 < sf < 1, got: {:f}", p)
+                       : fmt::format("invalid trend factor. Expected: 0 < tf < 1, got: {:f}", p));
     }
-  }
-  if (function.advice != Advice::kFactors || !any_series) return {};
-  for (std::size_t i = 0; i < params.size(); ++i) {
-    if (params[i] > 0 && params[i] < 1) continue;
-    return Error(
-        ErrorCode::kInvalid,
-        i % 2 == 0
-            ? fmt::format("invalid smoothing factor. Expected: 0 < sf < 1, got: {:f}", params[i])
-            : fmt::format("invalid trend factor. Expected: 0 < tf < 1, got: {:f}", params[i]));
   }
   return {};
 }
 
 // Two indices move along the series' samples with the steps.
 void CallNode::window_series(const RangeImplementation& function, const Grid& grid,
-                             std::span<const Sample> samples, const double* params,
-                             double* cells) const {
+                             std::span<const Sample> samples, const double* params, double* cells,
+                             std::uint8_t* used) const {
   Window window;
+  const bool defaulted = args_.empty() && function.advice == Advice::kRule;
+  const std::size_t stride = defaulted ? 1 : args_.size();
   std::size_t begin = 0;
   std::size_t end = 0;
   for (std::size_t s = 0; s < grid.count; ++s) {
@@ -182,11 +202,12 @@ void CallNode::window_series(const RangeImplementation& function, const Grid& gr
     while (end < samples.size() && samples[end].timestamp_ms <= bounds.end) ++end;
     while (begin < end && samples[begin].timestamp_ms <= bounds.begin) ++begin;
     if (begin == end) continue;
+    if (used != nullptr) used[s] = 1;
     window.samples = samples.subspan(begin, end - begin);
     window.begin_ms = bounds.begin;
     window.end_ms = bounds.end;
     window.at_ms = grid.at(s);
-    window.params = params + s * args_.size();
+    window.params = stride == 0 ? nullptr : params + s * stride;
     cells[s] = function.function(window);
   }
 }
@@ -196,6 +217,7 @@ Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
   constexpr std::size_t kSeriesAtOnce = 64;
   Result<std::vector<double>> params = parameters(evaluation, 0);
   if (!params) return params.error();
+  if (params->empty() && function.advice == Advice::kRule) params->assign(evaluation.grid.count, 2);
   Result<SetPtr> set = range_->prepare(evaluation);
   if (!set) return set.error();
   const Grid& grid = evaluation.grid;
@@ -203,9 +225,8 @@ Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
   if (Result<void> charged = evaluation.charge(series * grid.count); !charged) {
     return charged.error();
   }
-  if (Result<void> fits = check_parameters(function, *params, series > 0, evaluation); !fits) {
-    return fits.error();
-  }
+  const bool judged = function.advice != Advice::kNone && function.advice != Advice::kCounter;
+  std::vector<std::uint8_t> used(judged ? grid.count : 0, 0);
   Block block{*set, std::vector<double>(series * grid.count, absent_cell())};
   for (std::size_t first = 0; first < series; first += kSeriesAtOnce) {
     const std::size_t last = std::min(series, first + kSeriesAtOnce);
@@ -215,12 +236,18 @@ Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
     for (std::size_t i = first; i < last; ++i) {
       const std::span<const Sample> samples = ranges_.of(i - first);
       if (samples.empty()) continue;
-      window_series(function, grid, samples, params->data(), block.values.data() + i * grid.count);
-      if (function.advice == Advice::kCounter) advise(*set, i, evaluation);
+      window_series(function, grid, samples, params->data(), block.values.data() + i * grid.count,
+                    judged ? used.data() : nullptr);
+      if (function.advice != Advice::kCounter) continue;
+      const auto cells = std::span(block.values).subspan(i * grid.count, grid.count);
+      if (!std::all_of(cells.begin(), cells.end(), is_absent)) advise(*set, i, evaluation);
     }
   }
+  if (Result<void> fits = judge_parameters(function, *params, used, evaluation); !fits) {
+    return fits.error();
+  }
   if (function.keeps_name) return Value(std::move(block));
-  Result<Block> named = without_names(std::move(block), evaluation, true);
+  Result<Block> named = without_names(std::move(block), evaluation);
   if (!named) return named.error();
   return Value(*std::move(named));
 }

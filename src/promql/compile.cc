@@ -68,6 +68,12 @@ class Compiler {
     code = ErrorCode::kUnsupported;
   }
 
+  // Prometheus' feature type-and-unit-labels: these two would have to vanish wherever the name
+  // does.
+  void refuse_metadata(Span span, std::string_view label) {
+    if (label == "__type__" || label == "__unit__") refuse(span, "type and unit labels");
+  }
+
   void refuse_extension(const Expr& expr, const VectorSelector& selector) {
     if (selector.extension == Extension::kAnchored) refuse(expr.span, "the anchored modifier");
     if (selector.extension == Extension::kSmoothed) refuse(expr.span, "the smoothed modifier");
@@ -89,6 +95,7 @@ class Compiler {
   std::vector<store::Matcher> matchers(const VectorSelector& selector) {
     std::vector<store::Matcher> out;
     for (const LabelMatcher& matcher : selector.matchers) {
+      refuse_metadata(matcher.span, matcher.name);
       Result<store::Matcher> compiled = compile_matcher(matcher);
       if (compiled) {
         out.push_back(*std::move(compiled));
@@ -137,6 +144,8 @@ class Compiler {
   }
 
   NodePtr make(const Expr& expr, const Binary& binary) {
+    for (const std::string& label : binary.matching.labels) refuse_metadata(expr.span, label);
+    for (const std::string& label : binary.matching.include) refuse_metadata(expr.span, label);
     if (binary.op == BinaryOp::kTrimUpper || binary.op == BinaryOp::kTrimLower) {
       refuse(expr.span,
              fmt::format("operator {} works on native histograms", to_string(binary.op)));
@@ -160,6 +169,7 @@ class Compiler {
   }
 
   NodePtr make(const Expr& expr, const Aggregate& aggregate) {
+    for (const std::string& label : aggregate.grouping) refuse_metadata(expr.span, label);
     if (aggregate.op == AggregateOp::kLimitRatio) {
       refuse(expr.span, "limit_ratio depends on Prometheus' own hash of labels", "use limitk");
     }
@@ -196,11 +206,9 @@ class Compiler {
       return nullptr;
     }
     std::vector<store::Matcher> compiled = matchers(*selector);
-    const bool named = std::any_of(compiled.begin(), compiled.end(),
-                                   [](const auto& matcher) { return matcher.name == kMetricName; });
-    if (!named) {
-      compiled.push_back({store::Matcher::Op::kEqual, std::string(kMetricName), "target_info", {}});
-    }
+    const std::vector<store::Matcher> names = info_name_matchers(*selector);
+    std::erase_if(compiled, [](const auto& matcher) { return matcher.name == kMetricName; });
+    compiled.insert(compiled.end(), names.begin(), names.end());
     auto made = std::make_unique<SelectorNode>(expr.span, *selector, std::move(compiled));
     plan_.selectors.push_back(made.get());
     args.push_back(std::move(made));

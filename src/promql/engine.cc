@@ -49,8 +49,8 @@ struct Query::State {
 
   Evaluation begin(const store::Queryable& store, const Grid& grid, std::int64_t end_ms,
                    const Context& context) {
-    return Evaluation{store, grid, {grid.start, end_ms, grid.step}, options, context, source, {},
-                      {},    0};
+    return Evaluation{
+        store, grid, end_ms, {grid.start, end_ms, grid.step}, options, context, source, {}, {}, 0};
   }
 
   // With delayed name removal the marked names go now.

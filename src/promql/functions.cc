@@ -67,6 +67,7 @@ const Function kFunctions[] = {
     {"idelta", "M", 1, 1, kVector, false, "idelta(m): difference of the newest two samples", over(fn::idelta)},
     {"increase", "M", 1, 1, kVector, false, "increase(m): growth of counters over the range, extrapolated", counting(fn::increase)},
     {"info", "VV", 1, 2, kVector, kExperimental, "info(v, selector = {__name__=\"target_info\"}): v with the labels of info metrics", fn::info},
+    {"integral", "MS", 1, 2, kVector, kExperimental, "integral(m, rule = 2): the area below the samples in value seconds; rule 0 takes left values, 1 right ones, 2 means of both", RangeImplementation{fn::integral, false, Advice::kRule}},
     {"irate", "M", 1, 1, kVector, false, "irate(m): growth per second between the newest two samples", over(fn::irate)},
     {"label_join", "Vsss", 3, kAny, kVector, false, "label_join(v, dst, separator, src...): dst = the values of src, joined", fn::label_join},
     {"label_replace", "Vssss", 5, 5, kVector, false, "label_replace(v, dst, replacement, src, regex): dst = replacement where src matches", fn::label_replace},

@@ -39,7 +39,7 @@ using RangeFunction = double (*)(const Window& window);
 using CustomFunction = Result<Value> (*)(CallNode& call, Evaluation& evaluation);
 
 // What a range function says about its input beside the value: an info, a warning, an error.
-enum class Advice { kNone, kCounter, kQuantile, kFactors };
+enum class Advice { kNone, kCounter, kQuantile, kFactors, kRule };
 
 struct RangeImplementation {
   RangeFunction function = nullptr;

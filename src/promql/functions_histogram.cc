@@ -6,6 +6,7 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <span>
 
 #include "promql/implementations.h"
 #include "promql/plan.h"
@@ -31,7 +32,15 @@ std::optional<double> parse_bound(std::string_view text) {
   double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  if (std::isnan(value)) return std::nullopt;
   return value;
+}
+
+// A quantile as a label's value: 0.5, and 1.0 (model/labels/float.go, FormatOpenMetricsFloat).
+std::string quantile_label(double q) {
+  std::string text = format_number(q);
+  if (std::isfinite(q) && text.find('.') == std::string::npos) text += ".0";
+  return text;
 }
 
 // The histograms among a set of series: which series are whose buckets, by bound.
@@ -42,7 +51,7 @@ struct Histograms {
   };
   std::vector<std::vector<Member>> members;  // per histogram, bounds rising
   SetPtr set;                                // one series per histogram, without le
-  std::vector<std::pair<std::string, std::string>> malformed;  // metric's name, le
+  std::vector<std::size_t> malformed;        // series whose le is no bound
 };
 
 // The name tells histograms apart although results do not have it.
@@ -53,7 +62,7 @@ std::shared_ptr<Histograms> find_histograms(const SeriesSet& set) {
     const Labels& labels = *set.labels[i];
     const std::optional<double> bound = parse_bound(labels.get(kBound));
     if (!bound) {
-      found->malformed.emplace_back(labels.get(kMetricName), labels.get(kBound));
+      found->malformed.push_back(i);
       continue;
     }
     const std::uint32_t h =
@@ -69,18 +78,28 @@ std::shared_ptr<Histograms> find_histograms(const SeriesSet& set) {
   return found;
 }
 
-const Histograms& histograms_of(CallNode& call, const SetPtr& set, Evaluation& evaluation,
+// Names are told only where they are still there (delayed name removal).
+std::string for_metric(const Evaluation& evaluation, const Labels& labels) {
+  const std::string_view name = labels.get(kMetricName);
+  if (name.empty() || !evaluation.options.delayed_name_removal) return "";
+  return " for metric name " + quote(name);
+}
+
+const Histograms& histograms_of(CallNode& call, const Block& block, Evaluation& evaluation,
                                 Span span) {
-  if (!call.memory || call.memory_key != set) {
-    call.memory = find_histograms(*set);
-    call.memory_key = set;
+  if (!call.memory || call.memory_key != block.set) {
+    call.memory = find_histograms(*block.set);
+    call.memory_key = block.set;
   }
   const auto& found = *static_cast<const Histograms*>(call.memory.get());
-  for (const auto& [name, bound] : found.malformed) {
-    evaluation.warn(
-        span, fmt::format("bucket label \"le\" is missing or has a malformed value of "
-                          "{}{}",
-                          quote(bound), name.empty() ? "" : " for metric name " + quote(name)));
+  const std::size_t steps = evaluation.grid.count;
+  for (const std::size_t i : found.malformed) {
+    const auto cells = std::span(block.values).subspan(i * steps, steps);
+    if (std::all_of(cells.begin(), cells.end(), is_absent)) continue;
+    const Labels& labels = *block.set->labels[i];
+    evaluation.warn(span,
+                    fmt::format("bucket label \"le\" is missing or has a malformed value of {}{}",
+                                quote(labels.get(kBound)), for_metric(evaluation, labels)));
   }
   return found;
 }
@@ -147,12 +166,8 @@ double bucket_quantile(double q, std::vector<Bucket>& buckets, bool& forced) {
 
 double bucket_fraction(double lower, double upper, std::vector<Bucket>& buckets) {
   if (buckets.empty() || buckets.back().bound != kInf) return kNan;
-  make_monotonic(buckets);
-  if (buckets.size() < 2) return kNan;
   const double observations = buckets.back().count;
-  if (observations == 0 || std::isnan(observations) || std::isnan(lower) || std::isnan(upper)) {
-    return kNan;
-  }
+  if (observations == 0 || std::isnan(lower) || std::isnan(upper)) return kNan;
   if (lower >= upper) return 0;
   double rank = 0;
   std::optional<double> lower_rank;
@@ -166,14 +181,11 @@ double bucket_fraction(double lower, double upper, std::vector<Bucket>& buckets)
       start = 0;
     }
     const auto interpolate = [&](double v) {
-      if (std::isinf(start) || std::isinf(end)) return rank;
+      if (start == -kInf) return buckets[i].count;
       return rank + (buckets[i].count - rank) * (v - start) / (end - start);
     };
-    if (!lower_rank && start == lower) lower_rank = rank;
-    if (!upper_rank && start == upper) upper_rank = rank;
-    if (lower_rank && upper_rank) break;
-    if (!lower_rank && start > lower) lower_rank = rank;
-    if (!upper_rank && start > upper) upper_rank = rank;
+    if (!lower_rank && start >= lower) lower_rank = rank;
+    if (!upper_rank && start >= upper) upper_rank = rank;
     if (!lower_rank && lower < end) lower_rank = interpolate(lower);
     if (!upper_rank && upper < end) upper_rank = interpolate(upper);
     rank = buckets[i].count;
@@ -185,12 +197,11 @@ double bucket_fraction(double lower, double upper, std::vector<Bucket>& buckets)
 
 void inform_forced(Evaluation& evaluation, Span span, const SeriesSet& set,
                    const std::vector<Histograms::Member>& members) {
-  const std::string_view name = set.labels[members.front().series]->get(kMetricName);
   evaluation.inform(
       span, fmt::format("input to histogram_quantile needed to be fixed for monotonicity (see "
                         "https://prometheus.io/docs/prometheus/latest/querying/functions/"
                         "#histogram_quantile){}",
-                        name.empty() ? "" : " for metric name " + quote(name)));
+                        for_metric(evaluation, *set.labels[members.front().series])));
 }
 
 void check_quantile(Evaluation& evaluation, Span span, double q) {
@@ -231,7 +242,7 @@ Result<Value> histogram_quantile(CallNode& call, Evaluation& evaluation) {
   if (!block) return block.error();
   for (const double value : q->values) check_quantile(evaluation, call.arg(0).span(), value);
   const Span span = call.arg(1).span();
-  const Histograms& histograms = histograms_of(call, block->set, evaluation, span);
+  const Histograms& histograms = histograms_of(call, *block, evaluation, span);
   return nameless(
       call, evaluation,
       Block{histograms.set, quantiles(evaluation, span, histograms, *block, q->values)});
@@ -246,7 +257,7 @@ Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
     return Error(ErrorCode::kInvalid, fmt::format("invalid label name {}", quote(*label)));
   }
   const Span span = call.arg(0).span();
-  const Histograms& histograms = histograms_of(call, block->set, evaluation, span);
+  const Histograms& histograms = histograms_of(call, *block, evaluation, span);
   const std::size_t steps = evaluation.grid.count;
   SetBuilder builder;
   Block out;
@@ -261,7 +272,7 @@ Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
         if (is_absent(value)) continue;
         const std::size_t series =
             builder.add(std::make_shared<const Labels>(
-                            histograms.set->labels[h]->with(*label, format_number(q->values[s]))),
+                            histograms.set->labels[h]->with(*label, quantile_label(q->values[s]))),
                         histograms.set->drops(h) && *label != kMetricName);
         out.values.resize(std::max(out.values.size(), (series + 1) * steps), absent_cell());
         double& cell = out.values[series * steps + s];
@@ -286,7 +297,7 @@ Result<Value> histogram_fraction(CallNode& call, Evaluation& evaluation) {
   if (!upper) return upper.error();
   Result<Block> block = call.arg(2).block(evaluation);
   if (!block) return block.error();
-  const Histograms& histograms = histograms_of(call, block->set, evaluation, call.arg(2).span());
+  const Histograms& histograms = histograms_of(call, *block, evaluation, call.arg(2).span());
   const std::size_t steps = evaluation.grid.count;
   Block out{histograms.set, std::vector<double>(histograms.members.size() * steps, absent_cell())};
   std::vector<Bucket> buckets;

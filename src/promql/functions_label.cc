@@ -87,6 +87,7 @@ Result<Value> sorted_by_label(CallNode& call, Evaluation& evaluation, bool down)
   if (!block) return block.error();
   Result<std::vector<std::string>> names = strings(call, evaluation);
   if (!names) return names.error();
+  call.warn_of_sorting(evaluation);
   if (evaluation.grid.count != 1) return Value(*std::move(block));
   std::vector<std::size_t> order(block->set->size());
   std::iota(order.begin(), order.end(), 0);

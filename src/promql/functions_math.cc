@@ -1,13 +1,14 @@
 #include <cmath>
-#include <limits>
 #include <numbers>
 
 #include "promql/implementations.h"
+#include "promql/numeric.h"
 
 namespace keelwatch::promql::fn {
 namespace {
 
-double nan() { return std::numeric_limits<double>::quiet_NaN(); }
+// Go takes e^x / 2 from here on, which overflows a little earlier than the exact value.
+constexpr double kLargeAngle = 21;
 
 }  // namespace
 
@@ -20,16 +21,21 @@ double atan(double v, const double*) { return std::atan(v); }
 double atanh(double v, const double*) { return std::atanh(v); }
 double ceil(double v, const double*) { return std::ceil(v); }
 double cos(double v, const double*) { return std::cos(v); }
-double cosh(double v, const double*) { return std::cosh(v); }
-double deg(double v, const double*) { return v * 180 / std::numbers::pi; }
+double cosh(double v, const double*) {
+  return std::abs(v) > kLargeAngle ? std::exp(std::abs(v)) * 0.5 : std::cosh(v);
+}
+double deg(double v, const double*) { return v * (180 / std::numbers::pi); }
 double exp(double v, const double*) { return std::exp(v); }
 double floor(double v, const double*) { return std::floor(v); }
 double ln(double v, const double*) { return std::log(v); }
 double log10(double v, const double*) { return std::log10(v); }
 double log2(double v, const double*) { return std::log2(v); }
-double rad(double v, const double*) { return v * std::numbers::pi / 180; }
+double rad(double v, const double*) { return v * (std::numbers::pi / 180); }
 double sin(double v, const double*) { return std::sin(v); }
-double sinh(double v, const double*) { return std::sinh(v); }
+double sinh(double v, const double*) {
+  if (!(std::abs(v) > kLargeAngle)) return std::sinh(v);
+  return std::copysign(std::exp(std::abs(v)) * 0.5, v);
+}
 double sqrt(double v, const double*) { return std::sqrt(v); }
 double tan(double v, const double*) { return std::tan(v); }
 double tanh(double v, const double*) { return std::tanh(v); }
@@ -39,22 +45,14 @@ double sgn(double v, const double*) {
   return v > 0 ? 1 : v;  // a zero keeps its sign, NaN stays
 }
 
-// Go's math.Max and math.Min: NaN wins.
-double clamp_min(double v, const double* p) {
-  if (std::isnan(v) || std::isnan(p[0])) return nan();
-  return v > p[0] ? v : p[0];
-}
+double clamp_min(double v, const double* p) { return go_max(p[0], v); }
 
-double clamp_max(double v, const double* p) {
-  if (std::isnan(v) || std::isnan(p[0])) return nan();
-  return v < p[0] ? v : p[0];
-}
+double clamp_max(double v, const double* p) { return go_min(p[0], v); }
 
 // Bounds that cross select nothing.
 double clamp(double v, const double* p) {
   if (p[1] < p[0]) return absent_cell();
-  const double low = clamp_max(v, p + 1);
-  return clamp_min(low, p);
+  return go_max(p[0], go_min(p[1], v));
 }
 
 double round(double v, const double* p) {

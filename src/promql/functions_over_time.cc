@@ -20,6 +20,7 @@ double quantile(double q, std::vector<double>& values) {
   const auto lower = static_cast<std::size_t>(std::floor(rank));
   const std::size_t upper = std::min(values.size() - 1, lower + 1);
   const double weight = rank - std::floor(rank);
+  if (weight == 0) return values[lower];  // an infinity times 0 would be NaN
   return values[lower] * (1 - weight) + values[upper] * weight;
 }
 
@@ -80,6 +81,40 @@ double max_over_time(const Window& w) {
 
 double min_over_time(const Window& w) {
   return best(w, [](double a, double b) { return a < b; }).value;
+}
+
+// The rule by params[0]: 0 takes each interval's left value, 1 its right one, everything else their
+// mean. NaN counts as zero.
+double integral(const Window& w) {
+  const auto value_of = [](const Sample& s) { return std::isnan(s.value) ? 0 : s.value; };
+  KahanSum sum;
+  for (std::size_t i = 1; i < w.samples.size(); ++i) {
+    const double left = value_of(w.samples[i - 1]);
+    const double right = value_of(w.samples[i]);
+    KahanSum height;
+    if (w.params[0] == 0) {
+      height.sum = left;
+    } else if (w.params[0] == 1) {
+      height.sum = right;
+    } else if (left != 0 || right != 0) {
+      height.sum = left;
+      height.add(right);
+      const bool overflow = std::isinf(height.sum) && !std::isinf(left) && !std::isinf(right);
+      if (overflow) {
+        height = KahanSum{left / 2, 0};
+        height.add(right / 2);
+      } else {
+        height.sum /= 2;
+        height.compensation /= 2;
+      }
+    }
+    if (height.sum == 0 && height.compensation == 0) continue;
+    const double seconds =
+        static_cast<double>(w.samples[i].timestamp_ms - w.samples[i - 1].timestamp_ms) / 1000;
+    sum.compensation += height.compensation * seconds;
+    sum.add(height.sum * seconds);
+  }
+  return sum.total();
 }
 
 double quantile_over_time(const Window& w) {

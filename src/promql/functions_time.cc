@@ -64,7 +64,9 @@ Result<Value> end(CallNode&, Evaluation& evaluation) {
 }
 
 Result<Value> step(CallNode&, Evaluation& evaluation) {
-  return constant(evaluation, static_cast<double>(evaluation.query.step) / 1000);
+  // A range of one step has none, as an instant query.
+  const auto step = static_cast<double>(evaluation.query.step) / 1000;
+  return constant(evaluation, evaluation.query.range() == 0 ? 0 : step);
 }
 
 Result<Value> range(CallNode&, Evaluation& evaluation) {

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "promql/implementations.h"
+#include "promql/numeric.h"
 #include "promql/plan.h"
 
 namespace keelwatch::promql::fn {
@@ -45,8 +46,7 @@ Result<Value> extreme(CallNode& call, Evaluation& evaluation, bool larger) {
   if (!b) return b.error();
   for (std::size_t s = 0; s < a->values.size(); ++s) {
     double& out = a->values[s];
-    const double other = b->values[s];
-    if (std::isnan(other) || (larger ? other > out : other < out)) out = other;
+    out = larger ? go_max(out, b->values[s]) : go_min(out, b->values[s]);
   }
   return Value(*std::move(a));
 }
@@ -54,6 +54,7 @@ Result<Value> extreme(CallNode& call, Evaluation& evaluation, bool larger) {
 Result<Value> sorted(CallNode& call, Evaluation& evaluation, bool down) {
   Result<Block> block = call.arg(0).block(evaluation);
   if (!block) return block.error();
+  call.warn_of_sorting(evaluation);
   if (evaluation.grid.count != 1) return Value(*std::move(block));  // a range answer is by labels
   std::vector<std::size_t> order(block->set->size());
   std::iota(order.begin(), order.end(), 0);

@@ -67,6 +67,7 @@ double avg_over_time(const Window& w);
 double count_over_time(const Window& w);
 double first_over_time(const Window& w);
 double last_over_time(const Window& w);
+double integral(const Window& window);
 double mad_over_time(const Window& w);
 double max_over_time(const Window& w);
 double min_over_time(const Window& w);

@@ -7,6 +7,14 @@
 
 namespace keelwatch::promql {
 
+// Go's math.Max and math.Min: the infinity on their side wins over NaN, NaN over everything else.
+[[nodiscard]] inline double go_max(double a, double b) {
+  if (a == HUGE_VAL || b == HUGE_VAL) return HUGE_VAL;
+  if (std::isnan(a) || std::isnan(b)) return std::nan("");
+  return a > b || (a == b && !std::signbit(a)) ? a : b;
+}
+[[nodiscard]] inline double go_min(double a, double b) { return -go_max(-a, -b); }
+
 // Neumaier's compensated sum. The rounding error of an addition is found without comparing sizes
 // (Knuth's TwoSum: the same exact error). Must not be compiled with reassociation.
 struct KahanSum {

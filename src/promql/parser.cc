@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "base/diagnostics.h"
 #include "promql/functions.h"
@@ -282,10 +283,12 @@ ExprPtr Parser::parse_aggregate(AggregateOp op) {
   return finish(span, std::move(aggregate));
 }
 
-std::vector<ExprPtr> Parser::parse_arguments(std::string_view context) {
+std::vector<ExprPtr> Parser::parse_arguments(std::string_view context, bool info) {
   std::vector<ExprPtr> args;
   while (peek().kind != TokenKind::kRightParen) {
+    const bool outer = std::exchange(conditions_only_, info && args.size() == 1);
     ExprPtr arg = nested([&] { return parse_binary(1); });
+    conditions_only_ = outer;
     if (!arg) return args;
     args.push_back(std::move(arg));
     if (!accept(TokenKind::kComma)) break;
@@ -313,7 +316,7 @@ ExprPtr Parser::parse_call() {
   take();
   Call call;
   call.function = function;
-  call.args = parse_arguments("function call");
+  call.args = parse_arguments("function call", function->name == "info");
   return finish({name.span.begin, last_end_}, std::move(call));
 }
 

@@ -48,7 +48,7 @@ class Parser {
   ExprPtr parse_word();
   ExprPtr parse_call();
   ExprPtr parse_aggregate(AggregateOp op);
-  std::vector<ExprPtr> parse_arguments(std::string_view context);
+  std::vector<ExprPtr> parse_arguments(std::string_view context, bool info = false);
   void parse_matching(Binary& binary);
   std::vector<std::string> parse_grouping(std::string_view context);
   std::optional<double> parse_signed_number(std::string_view context);
@@ -70,6 +70,7 @@ class Parser {
   std::size_t at_ = 0;
   std::size_t last_end_ = 0;
   int depth_ = 0;
+  bool conditions_only_ = false;  // inside info()'s second argument
   std::optional<SyntaxError> error_;
 };
 

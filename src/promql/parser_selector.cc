@@ -11,6 +11,8 @@
 namespace keelwatch::promql {
 namespace {
 
+constexpr double kMaxDurationSeconds = 9223372036.0;  // Go's durations end at 292 years
+
 using MatchOp = store::Matcher::Op;
 
 std::optional<MatchOp> match_op(const Token& token) {
@@ -37,6 +39,7 @@ Modifiers* modifiers_of(Expr& expr) {
 ExprPtr Parser::parse_selector() {
   const std::size_t begin = peek().span.begin;
   VectorSelector selector;
+  selector.conditions_only = conditions_only_;
   if (peek().kind != TokenKind::kLeftBrace) {
     const Token name = take();
     selector.metric_name = name.text;
@@ -218,8 +221,10 @@ void Parser::parse_extension(Expr& expr) {
   expr.span.end = last_end_;
 }
 
-// Unlike between brackets, operators after an offset belong to the expression around it.
+// Unlike between brackets, operators after an offset belong to the expression around it; unless it
+// begins with a parenthesis, which Prometheus' grammar takes for a whole duration expression.
 ExprPtr Parser::parse_offset_value() {
+  if (peek().kind == TokenKind::kLeftParen) return parse_duration(precedence(BinaryOp::kAdd));
   if (!at_operator(BinaryOp::kAdd) && !at_operator(BinaryOp::kSub)) return parse_duration_primary();
   const Token sign = take();
   ExprPtr operand = parse_duration_primary();
@@ -233,6 +238,7 @@ ExprPtr Parser::parse_duration(int minimum) {
   int links = 0;
   while (lhs && peek().kind == TokenKind::kOperator && precedence(peek().op) >= minimum) {
     const Token token = peek();
+    if (token.op == BinaryOp::kAtan2 && minimum > 1) break;  // no operator of durations
     if (precedence(token.op) < precedence(BinaryOp::kAdd) || token.op == BinaryOp::kAtan2) {
       unexpected("duration expression");
       return nullptr;
@@ -268,6 +274,10 @@ ExprPtr Parser::parse_duration_primary() {
   const Token token = peek();
   if (token.kind == TokenKind::kNumber || token.kind == TokenKind::kDuration) {
     take();
+    if (!(std::abs(token.number) <= kMaxDurationSeconds)) {
+      fail(token.span, "duration out of range");
+      return nullptr;
+    }
     return finish(token.span, NumberLiteral{token.number, token.kind == TokenKind::kDuration});
   }
   if (accept(TokenKind::kLeftParen)) {

@@ -22,7 +22,8 @@ namespace keelwatch::promql {
 // One evaluation under way.
 struct Evaluation {
   const store::Queryable& store;
-  Grid grid;  // of the expression being evaluated; a subquery's own inside it
+  Grid grid;           // of the expression being evaluated; a subquery's own inside it
+  std::int64_t until;  // the end of the grid's range, which need not be one of its steps
   // Of the whole query; a range query's end need not be one of its steps.
   struct QueryTimes {
     std::int64_t start;
@@ -103,9 +104,22 @@ class TimeShift {
     return (fixed_ ? fixed_at_ : step_time) - offset_;
   }
   [[nodiscard]] bool fixed() const { return fixed_; }
+  // What holds around a selector: the subquery's @ unless there is one already, and both offsets.
+  void surround(const TimeShift& outer) {
+    if (fixed_) return;
+    offset_ += outer.offset_;
+    fixed_ = outer.fixed_;
+    fixed_at_ = outer.fixed_at_;
+  }
+  // Whether both always give the same times.
+  [[nodiscard]] bool same(const TimeShift& other) const {
+    if (fixed_ && other.fixed_) return apply(0) == other.apply(0);
+    return fixed_ == other.fixed_ && offset_ == other.offset_;
+  }
+  TimeShift() = default;  // none
 
  private:
-  const Modifiers* modifiers_;
+  const Modifiers* modifiers_ = nullptr;
   std::int64_t offset_ = 0;
   std::int64_t fixed_at_ = 0;
   bool fixed_ = false;
@@ -135,9 +149,12 @@ class SelectorNode final : public Node {
   Result<Value> evaluate(Evaluation& evaluation) override;
   // Each cell holds the time of the selected sample in seconds.
   Result<Value> timestamps(Evaluation& evaluation);
+  // The same at another time than the selector's own offset and @ say: that of info()'s argument.
+  Result<Value> timestamps(Evaluation& evaluation, const TimeShift& shift);
   void find_unknown(Evaluation& evaluation, UnknownList& out);
 
  private:
+  // At shift_, which is resolved.
   Result<Value> select(Evaluation& evaluation, bool timestamps);
   void select_instant(Evaluation& evaluation, bool timestamps, std::vector<double>& cells);
   Result<void> select_range(Evaluation& evaluation, bool timestamps, std::vector<double>& cells);
@@ -188,6 +205,11 @@ class SubqueryNode final : public RangeNode {
   Block inner_block_;  // between prepare() and read()
 };
 
+// What info() asks of the names of info metrics: that they are target_info unless the selector says
+// more; if it only excludes some, that they end in _info (promql/info.go,
+// effectiveInfoNameMatchers).
+[[nodiscard]] std::vector<store::Matcher> info_name_matchers(const VectorSelector& selector);
+
 // A function call; range arguments are apart from the others.
 class CallNode final : public Node {
  public:
@@ -202,8 +224,9 @@ class CallNode final : public Node {
   [[nodiscard]] Node& arg(std::size_t i) { return *args_[i]; }
   [[nodiscard]] RangeNode& range() { return *range_; }
   // The block with its names dropped, now or at the end.
-  [[nodiscard]] Result<Block> without_names(Block block, Evaluation& evaluation,
-                                            bool strict = false);
+  [[nodiscard]] Result<Block> without_names(Block block, Evaluation& evaluation);
+  // For functions that sort, which has no effect over a range.
+  void warn_of_sorting(Evaluation& evaluation) const;
   // What a custom function remembers per set of series; it alone knows the type.
   std::shared_ptr<void> memory;
   SetPtr memory_key;
@@ -214,11 +237,13 @@ class CallNode final : public Node {
   [[nodiscard]] Result<Value> evaluate_range(const RangeImplementation& function,
                                              Evaluation& evaluation);
   [[nodiscard]] Result<std::vector<double>> parameters(Evaluation& evaluation, std::size_t first);
-  [[nodiscard]] Result<void> check_parameters(const RangeImplementation& function,
-                                              const std::vector<double>& params, bool any_series,
+  [[nodiscard]] Result<void> judge_parameters(const RangeImplementation& function,
+                                              const std::vector<double>& params,
+                                              const std::vector<std::uint8_t>& used,
                                               Evaluation& evaluation) const;
   void window_series(const RangeImplementation& function, const Grid& grid,
-                     std::span<const Sample> samples, const double* params, double* cells) const;
+                     std::span<const Sample> samples, const double* params, double* cells,
+                     std::uint8_t* used) const;
   void advise(const SetPtr& set, std::size_t series, Evaluation& evaluation);
 
   const Call& call_;

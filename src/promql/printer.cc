@@ -154,6 +154,9 @@ class Printer {
   }
 
   void write(const Modifiers& modifiers) {
+    // An offset that begins with a parenthesis takes the operators that follow: @ stands between.
+    const bool offset_first = modifiers.offset && begins_with_paren(*modifiers.offset);
+    if (offset_first) write_offset(modifiers);
     switch (modifiers.anchor) {
       case Anchor::kNone:
         break;
@@ -167,10 +170,18 @@ class Printer {
         out += " @ end()";
         break;
     }
-    if (modifiers.offset) {
-      out += " offset ";
-      print(*modifiers.offset);
-    }
+    if (!offset_first) write_offset(modifiers);
+  }
+
+  void write_offset(const Modifiers& modifiers) {
+    if (!modifiers.offset) return;
+    out += " offset ";
+    print(*modifiers.offset);
+  }
+
+  static bool begins_with_paren(const Expr& expr) {
+    const auto* binary = expr.as<Binary>();
+    return binary != nullptr ? begins_with_paren(*binary->lhs) : expr.as<Paren>() != nullptr;
   }
 
   void write_extension(Extension extension) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "base/file.h"
 #include "promql/engine.h"
 #include "promql/matcher.h"
 #include "promql/parser.h"
@@ -120,7 +119,7 @@ class Runner {
   }
 
   CaseResult judge(const ScriptCommand& command) {
-    CaseResult result{command.line, command.query, CaseOutcome::kPassed, ""};
+    CaseResult result{command.line, command.column, command.query, CaseOutcome::kPassed, ""};
     const auto unsupported = [&](std::string reason) {
       result.outcome = CaseOutcome::kUnsupported;
       result.reason = std::move(reason);
@@ -225,12 +224,12 @@ class Runner {
   std::vector<Foreign> foreign_;
 };
 
+}  // namespace
+
 std::string_view to_string(CaseOutcome outcome) {
   if (outcome == CaseOutcome::kFailed) return "failed";
   return outcome == CaseOutcome::kPassed ? "passed" : "unsupported";
 }
-
-}  // namespace
 
 std::size_t ScriptReport::count(CaseOutcome outcome) const {
   return static_cast<std::size_t>(std::count_if(
@@ -244,7 +243,8 @@ std::string ScriptReport::text() const {
     std::string reason =
         c.reason;  // a diagnostic's source line says nothing that the query does not
     if (c.outcome == CaseOutcome::kUnsupported) reason = reason.substr(0, reason.find('\n'));
-    out += fmt::format("{}:{}: {}: {}: {}\n", file, c.line, to_string(c.outcome), c.query, reason);
+    out += fmt::format("{}:{}:{}: {}: {}: {}\n", file, c.line, c.column, to_string(c.outcome),
+                       c.query, reason);
   }
   out +=
       fmt::format("{}: {} passed, {} failed, {} unsupported\n", file, count(CaseOutcome::kPassed),
@@ -257,24 +257,6 @@ Result<ScriptReport> run_script(const SourceFile& script) {
   const std::vector<ScriptCommand> commands = parse_script(problems);
   if (problems.has_errors()) return Error(ErrorCode::kInvalid, problems.text());
   return Runner(script.name()).run(commands);
-}
-
-bool run_script_files(const std::vector<std::string>& files, std::string& out) {
-  bool good = true;
-  for (const std::string& file : files) {
-    Result<std::string> text = read_file(file, kMaxScriptBytes);
-    Result<ScriptReport> report =
-        text ? run_script(SourceFile(file, *std::move(text))) : Result<ScriptReport>(text.error());
-    if (!report) {
-      out += report.error().message();
-      if (!out.ends_with('\n')) out += '\n';
-      good = false;
-      continue;
-    }
-    out += report->text();
-    good = good && report->count(CaseOutcome::kFailed) == 0;
-  }
-  return good;
 }
 
 }  // namespace keelwatch::promql

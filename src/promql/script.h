@@ -40,6 +40,7 @@ struct ScriptCommand {
   enum class Kind { kLoad, kClear, kInstant, kRange };
   Kind kind = Kind::kClear;
   int line = 0;
+  int column = 0;             // of the query
   std::int64_t start_ms = 0;  // the time of an instant query
   std::int64_t end_ms = 0;
   std::int64_t step_ms = 0;     // of load too
@@ -60,9 +61,11 @@ struct ScriptCommand {
 [[nodiscard]] std::vector<ScriptCommand> parse_script(Diagnostics& problems);
 
 enum class CaseOutcome { kPassed, kFailed, kUnsupported };
+[[nodiscard]] std::string_view to_string(CaseOutcome outcome);  // "passed", ...
 
 struct CaseResult {
   int line = 0;
+  int column = 0;
   std::string query;
   CaseOutcome outcome = CaseOutcome::kPassed;
   std::string reason;  // unless passed
@@ -73,7 +76,7 @@ struct ScriptReport {
   std::vector<CaseResult> cases;
 
   [[nodiscard]] std::size_t count(CaseOutcome outcome) const;
-  // A line per case that did not pass ("FILE:LINE: failed: QUERY: REASON") and the sums.
+  // A line per case that did not pass ("FILE:LINE:COLUMN: failed: QUERY: REASON") and the sums.
   [[nodiscard]] std::string text() const;
 };
 
@@ -81,9 +84,5 @@ struct ScriptReport {
 // range query, as Prometheus' suite does; delayed name removal is on. Errors: kInvalid, the script
 // itself is wrong (with all places).
 [[nodiscard]] Result<ScriptReport> run_script(const SourceFile& script);
-
-// `keelwatch test promql FILE...`: appends reports and errors to `out`; true if nothing failed.
-// Errors while reading a file count as failures.
-[[nodiscard]] bool run_script_files(const std::vector<std::string>& files, std::string& out);
 
 }  // namespace keelwatch::promql

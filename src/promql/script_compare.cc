@@ -152,7 +152,9 @@ Result<void> compare_answer(const ScriptCommand& command, const Answer& answer) 
   if (command.text) return different("a string is expected");
   if (answer.type == ValueType::kScalar) {
     if (command.scalar && almost_equal(*command.scalar, answer.scalar)) return {};
-    return different("got the scalar " + format_number(answer.scalar));
+    const std::string expected = command.scalar ? format_number(*command.scalar) : "no scalar";
+    return different(
+        fmt::format("expected {}, got the scalar {}", expected, format_number(answer.scalar)));
   }
   if (answer.type == ValueType::kMatrix) return compare_matrix(command, answer);
   if (command.scalar) return different("a scalar is expected");

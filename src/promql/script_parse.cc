@@ -87,13 +87,15 @@ class ScriptParser {
   }
 
  private:
-  void problem(std::string_view at, std::string text, std::string remedy = {}) {
+  [[nodiscard]] int column_of(std::string_view at) const {
     const std::string_view whole = problems_.source().line(line_);
-    const auto column = at.data() >= whole.data() && at.data() <= whole.data() + whole.size()
-                            ? static_cast<int>(at.data() - whole.data()) + 1
-                            : 1;
-    problems_.error({line_, column, std::max(1, static_cast<int>(at.size()))}, "", std::move(text),
-                    std::move(remedy));
+    const bool inside = at.data() >= whole.data() && at.data() <= whole.data() + whole.size();
+    return inside ? static_cast<int>(at.data() - whole.data()) + 1 : 1;
+  }
+
+  void problem(std::string_view at, std::string text, std::string remedy = {}) {
+    problems_.error({line_, column_of(at), std::max(1, static_cast<int>(at.size()))}, "",
+                    std::move(text), std::move(remedy));
   }
 
   std::optional<std::int64_t> time(std::string_view word) {
@@ -152,6 +154,7 @@ class ScriptParser {
       return problem(mode, "neither \"instant at TIME\" nor \"range from TIME to TIME step STEP\"");
     }
     command.query = rest;
+    command.column = column_of(rest);
     if (rest.empty()) problem(word, "no query");
   }
 

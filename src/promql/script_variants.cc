@@ -3,20 +3,12 @@
 #include <algorithm>
 
 #include "promql/functions.h"
+#include "promql/invariance.h"
 #include "promql/parser.h"
 #include "promql/printer.h"
 
 namespace keelwatch::promql {
 namespace {
-
-// promql/functions.go, AtModifierUnsafeFunctions.
-bool depends_on_time(std::string_view function) {
-  static constexpr std::string_view kNames[] = {
-      "day_of_month", "day_of_week", "day_of_year", "days_in_month",  "end",   "hour",  "info",
-      "minute",       "month",       "year",        "predict_linear", "range", "start", "step",
-      "time",         "timestamp"};
-  return std::find(std::begin(kNames), std::end(kNames), function) != std::end(kNames);
-}
 
 void pin(Modifiers& modifiers, std::int64_t at_ms) {
   if (modifiers.anchor != Anchor::kNone) return;
@@ -33,7 +25,8 @@ bool pin_selectors(Expr& expr, std::int64_t at_ms) {
     return !depends_on_query_range(expr);
   }
   const auto* call = expr.as<Call>();
-  bool possible = call == nullptr || !depends_on_time(call->function->name);
+  bool possible =
+      call == nullptr || (call->function->name != "info" && !depends_on_time(call->function->name));
   for_each_child(expr, [&](Expr& child) { possible = pin_selectors(child, at_ms) && possible; });
   return possible;
 }

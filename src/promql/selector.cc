@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "promql/plan.h"
 
@@ -33,6 +34,8 @@ std::int64_t floor_to_multiple(std::int64_t value, std::int64_t step) {
 
 Result<void> TimeShift::resolve(const Evaluation& evaluation) {
   offset_ = 0;
+  fixed_ = false;
+  if (modifiers_ == nullptr) return {};
   if (modifiers_->offset) {
     Result<std::int64_t> offset =
         evaluate_duration(*modifiers_->offset, evaluation.query.step, evaluation.query.range());
@@ -69,12 +72,22 @@ void Selection::refresh(const store::Queryable& store) {
   generation_ = generation;
 }
 
-Result<Value> SelectorNode::evaluate(Evaluation& evaluation) { return select(evaluation, false); }
+Result<Value> SelectorNode::evaluate(Evaluation& evaluation) {
+  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved.error();
+  return select(evaluation, false);
+}
 
-Result<Value> SelectorNode::timestamps(Evaluation& evaluation) { return select(evaluation, true); }
+Result<Value> SelectorNode::timestamps(Evaluation& evaluation) {
+  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved.error();
+  return select(evaluation, true);
+}
+
+Result<Value> SelectorNode::timestamps(Evaluation& evaluation, const TimeShift& shift) {
+  shift_ = shift;
+  return select(evaluation, true);
+}
 
 Result<Value> SelectorNode::select(Evaluation& evaluation, bool timestamps) {
-  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved.error();
   selection_.refresh(evaluation.store);
   const std::size_t steps = evaluation.grid.count;
   const std::size_t cells = selection_.refs().size() * steps;
@@ -230,9 +243,11 @@ Result<SetPtr> SubqueryNode::prepare(Evaluation& evaluation) {
     return Error(ErrorCode::kTooLarge, fmt::format("a subquery of {} steps, {} are allowed",
                                                    grid.count, evaluation.options.max_steps * 100));
   }
+  const std::int64_t outer_until = std::exchange(evaluation.until, end);
   evaluation.grid = grid;
   Result<Block> block = inner_->block(evaluation);
   evaluation.grid = outer;
+  evaluation.until = outer_until;
   if (!block) return block.error();
   inner_grid_ = grid;
   inner_block_ = *std::move(block);

@@ -33,7 +33,7 @@ Problem check(Expr& expr, VectorSelector& selector) {
     if (!compiled) return SyntaxError{matcher.span, compiled.error().message(), {}};
     selective = selective || !matches(*compiled, "");
   }
-  if (!selective) {
+  if (!selective && !selector.conditions_only) {
     return SyntaxError{
         expr.span, "vector selector must contain at least one non-empty matcher", {}};
   }
@@ -111,6 +111,15 @@ Problem check(Expr& expr, Aggregate& aggregate) {
                 "aggregation parameter");
 }
 
+// info()'s second argument only looks like a selector: it need not select anything by itself.
+Problem check_info(const Expr& selector) {
+  const auto* vector = selector.as<VectorSelector>();
+  if (vector == nullptr) return SyntaxError{selector.span, "expected label selectors only", {}};
+  if (vector->metric_name.empty()) return std::nullopt;
+  return SyntaxError{selector.span, "expected label selectors only, got vector selector instead",
+                     fmt::format("write {{__name__={}}}", in_quotes(vector->metric_name))};
+}
+
 Problem check(Expr& expr, Call& call) {
   const Function& function = *call.function;
   const auto error = [&](std::string_view bound, std::size_t expected) {
@@ -130,6 +139,7 @@ Problem check(Expr& expr, Call& call) {
     if (Problem problem = expect(*call.args[i], function.arg(i), where)) return problem;
   }
   expr.type = function.result;
+  if (function.name == "info" && call.args.size() > 1) return check_info(*call.args[1]);
   return std::nullopt;
 }
 

@@ -41,24 +41,20 @@ SetMap map_set(const SeriesSet& in,
   return map;
 }
 
-Result<Block> regroup(const SetMap& map, Block block, std::size_t steps, bool strict) {
+Result<Block> regroup(const SetMap& map, Block block, std::size_t steps) {
   block.set = map.out;
   if (map.identity) return block;
   std::vector<double> merged(map.out->size() * steps, absent_cell());
-  std::vector<std::uint8_t> filled(map.out->size(), 0);
   for (std::size_t i = 0; i < map.to.size(); ++i) {
     const double* from = block.values.data() + i * steps;
     double* to = merged.data() + map.to[i] * steps;
-    bool any = false;
     for (std::size_t s = 0; s < steps; ++s) {
       if (is_absent(from[s])) continue;
-      any = true;
-      if (!is_absent(to[s]) || (strict && filled[map.to[i]] != 0)) {
+      if (!is_absent(to[s])) {
         return Error(ErrorCode::kInvalid, "vector cannot contain metrics with the same labelset");
       }
       to[s] = from[s];
     }
-    if (any) filled[map.to[i]] = 1;
   }
   block.values = std::move(merged);
   return block;

@@ -96,10 +96,8 @@ class SetBuilder {
                              const std::function<Labels(std::size_t, const Labels&)>& change);
 
 // Moves each series to its place. Series that fall together are merged where at most one of them
-// has a value; else kInvalid "vector cannot contain metrics with the same labelset". `strict`: also
-// when they have values at different steps (Prometheus' rule for range functions).
-[[nodiscard]] Result<Block> regroup(const SetMap& map, Block block, std::size_t steps,
-                                    bool strict = false);
+// has a value; else kInvalid "vector cannot contain metrics with the same labelset".
+[[nodiscard]] Result<Block> regroup(const SetMap& map, Block block, std::size_t steps);
 
 // A value that depends on a set of series alone, kept while the set is the same object.
 template <typename T>

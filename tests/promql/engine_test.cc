@@ -165,6 +165,8 @@ TEST_CASE("what is not evaluated is refused, with its place", "[promql]") {
       {"a </ 1", "1:1: unsupported: operator </ works on native histograms"},
       {"limit_ratio(0.5, a)",
        "1:1: unsupported: limit_ratio depends on Prometheus' own hash of labels"},
+      {"a{__type__=\"counter\"}", "1:3: unsupported: type and unit labels"},
+      {"sum by (__unit__) (a)", "1:1: unsupported: type and unit labels"},
       {"start_timestamp(a)", "1:1: unsupported: start timestamps"},
   };
   for (const Case& c : cases) {

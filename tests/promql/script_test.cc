@@ -1,6 +1,10 @@
 #include "promql/script.h"
 
 #include <catch2/catch.hpp>
+#include <filesystem>
+#include <fstream>
+
+#include "promql/script_files.h"
 
 namespace keelwatch::promql {
 namespace {
@@ -66,9 +70,9 @@ TEST_CASE("native histograms make a case unsupported only where it selects them"
       "eval instant at 0 native\n  native {{schema:0 sum:1 count:1 buckets:[1]}}\n\n"
       "eval instant at 0 limit_ratio(0.5, plain)\n  plain 1\n");
   CHECK(report.text() ==
-        "x.test:8: unsupported: native: native histograms ({__name__=\"native\"})\n"
-        "x.test:11: unsupported: limit_ratio(0.5, plain): 1:1: unsupported: limit_ratio depends on "
-        "Prometheus' own hash of labels\n"
+        "x.test:8:19: unsupported: native: native histograms ({__name__=\"native\"})\n"
+        "x.test:11:19: unsupported: limit_ratio(0.5, plain): 1:1: unsupported: limit_ratio depends "
+        "on Prometheus' own hash of labels\n"
         "x.test: 1 passed, 0 failed, 2 unsupported\n");
 }
 
@@ -87,6 +91,33 @@ TEST_CASE("mistakes in a script are told with their places, all at once", "[prom
         "x.test:7:7: not a value\n"
         "  m 1 two\n"
         "      ^^^\n");
+}
+
+TEST_CASE("scripts are run file by file, folders by their *.test files", "[promql]") {
+  namespace fs = std::filesystem;
+  std::string folder = fs::temp_directory_path() / "keelwatch-scripts-XXXXXX";
+  REQUIRE(mkdtemp(folder.data()) != nullptr);
+  std::ofstream(folder + "/a.test") << "eval instant at 0 1 + 1\n  2\n";
+  std::ofstream(folder + "/b.test") << "eval instant at 0 1\n  2\n";
+  std::ofstream(folder + "/c.txt") << "no script";
+  const ScriptRun all = run_scripts({folder, folder + "/c.txt", folder + "/none"});
+  CHECK(all.files.size() == 4);
+  CHECK(!all.good());
+  CHECK(all.text() == folder + "/a.test: 1 passed, 0 failed, 0 unsupported\n" + folder +
+                          "/b.test:1:19: failed: 1: expected 2, got the scalar 1\n" + folder +
+                          "/b.test: 0 passed, 1 failed, 0 unsupported\n" + folder +
+                          "/c.txt:1:1: unknown command\nno script\n^^ one of load, "
+                          "load_with_nhcb, clear, eval\n" +
+                          folder + "/none: No such file or directory\n" +
+                          "4 files: 1 passed, 1 failed, 0 unsupported\n");
+  CHECK(run_scripts({folder + "/a.test"}).good());
+  CHECK(!run_scripts({folder + "/a.test", folder + "/none"}).good());
+  CHECK(run_scripts({folder + "/b.test"}).json() ==
+        R"({"passed":0,"failed":1,"unsupported":0,"files":[{"file":")" + folder +
+            R"(/b.test","passed":0,"failed":1,"unsupported":0,"cases":[{"line":1,"column":19,)" +
+            R"("query":"1","outcome":"failed","reason":"expected 2, got the scalar 1"}]}]})" +
+            "\n");
+  fs::remove_all(folder);
 }
 
 }  // namespace
