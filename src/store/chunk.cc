@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstring>
+#include <limits>
 #include <new>
 
 namespace keelwatch::store {
@@ -53,8 +54,8 @@ Chunk::Ptr Chunk::make(const Chunk* open, std::span<const Sample> block) {
 void Chunk::read(std::int64_t from, std::int64_t to, std::vector<Sample>& out) const {
   BlockReader reader(bytes(), start());
   DecodedBlock block;
-  while (!reader.done()) {
-    if (!reader.next_times(block)) break;
+  reader.skip_until(from);
+  while (reader.next_times(block)) {
     const Sample* begin = block.samples.data();
     const Sample* end = begin + block.count;
     if (begin->timestamp_ms > to) break;
@@ -95,8 +96,9 @@ TimeState Chunk::start() const { return {minus(min_time_, first_delta_), first_d
 TimeState Chunk::end() const {
   BlockReader reader(bytes(), start());
   DecodedBlock block;
-  while (!reader.done() && reader.next_times(block)) {
-  }
+  do {
+    reader.skip_until(std::numeric_limits<std::int64_t>::max());
+  } while (reader.next_times(block));
   return reader.state();
 }
 

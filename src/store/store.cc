@@ -225,6 +225,11 @@ void Store::read(std::span<const SeriesRef> refs, std::int64_t from_ms, std::int
   for (std::size_t i = 0; i < refs.size(); ++i) {
     offsets.push_back(samples.size());
     if (i + kAhead < refs.size()) __builtin_prefetch(find(refs[i + kAhead].id));
+    if (i + kAhead / 2 < refs.size()) {
+      // Its first line has come by now; it tells where the rest is.
+      const Series* soon = find(refs[i + kAhead / 2].id);
+      if (soon != nullptr) soon->prefetch_history();
+    }
     const Series* series = find(refs[i].id);
     if (series != nullptr) series->read(refs[i].id, from_ms, to_ms, samples);
   }

@@ -5,7 +5,8 @@
 //   cold   as a query of the API: parse, compile, resolve, evaluate
 // A Prometheus does the same work either way; its time is that of its engine alone, as its API
 // tells it. All times are of the wall, medians.
-//   promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]... [--query EXPR]...
+//   promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]... [--runs N] [--query
+//   EXPR]...
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -224,6 +225,7 @@ struct Arguments {
   bool smoke = false;
   std::vector<std::pair<std::string, std::string>> peers;  // name, program
   std::vector<int> series;
+  std::optional<int> runs;
   std::vector<Case> cases;
 };
 
@@ -285,7 +287,7 @@ Figures measure(const Arguments& arguments) {
     fmt::print(stderr, "PromQL on 3 x {} series\n", series);
     Bench bench(series, std::move(peers));
     // Less than 3 h of samples in all: a Prometheus would begin to write blocks.
-    const int runs = arguments.smoke ? 2 : (series > 3000 ? 16 : 24);
+    const int runs = arguments.runs.value_or(arguments.smoke ? 2 : (series > 3000 ? 16 : 24));
     for (const Case& c : arguments.cases) {
       report(c, series, bench.run(c.expression, runs), bench.peers(), figures);
     }
@@ -325,6 +327,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
       arguments.peers.emplace_back(std::string(value, program - 1), program);
     } else if (flag == "--series" && std::atoi(value) > 0) {
       arguments.series.push_back(std::atoi(value));
+    } else if (flag == "--runs" && std::atoi(value) > 1) {
+      arguments.runs = std::atoi(value);
     } else if (flag == "--query") {
       arguments.cases.push_back({value, {}, {}});
     } else {
@@ -342,10 +346,10 @@ std::optional<Arguments> parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   const auto arguments = keelwatch::bench::parse(argc, argv);
   if (!arguments) {
-    std::fprintf(
-        stderr,
-        "usage: promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]... "
-        "[--query EXPR]...\n");
+    std::fprintf(stderr,
+                 "usage: promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series "
+                 "N]... [--runs N] "
+                 "[--query EXPR]...\n");
     return 2;
   }
   try {
