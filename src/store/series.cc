@@ -82,12 +82,14 @@ bool Series::read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<S
   std::size_t count = 0;
   for (const Chunk* c = tail.chunks; c != nullptr && c->max_time() > from;
        c = c->older.load(std::memory_order_acquire)) {
-    if (c->min_time() > to) continue;
-    if (count < kAtOnce) {
-      wanted[count++] = c;
-    } else {
-      more.push_back(c);
+    if (c->min_time() <= to) {
+      if (count < kAtOnce) {
+        wanted[count++] = c;
+      } else {
+        more.push_back(c);
+      }
     }
+    if (c->min_time() <= from) break;  // saves a look at an older one, which is far away in memory
   }
   for (; !more.empty(); more.pop_back()) more.back()->read(from, to, out);
   while (count > 0) wanted[--count]->read(from, to, out);

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kPerSeries = sizeof(Labels) + 24 + 40;
 
 // Series ahead whose first cache line is fetched while one is being read.
-constexpr std::size_t kAhead = 8;
+constexpr std::size_t kAhead = 16;
 
 std::int64_t minus_clamped(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;

@@ -5,8 +5,9 @@
 //   cold   as a query of the API: parse, compile, resolve, evaluate
 // A Prometheus does the same work either way; its time is that of its engine alone, as its API
 // tells it. All times are of the wall, medians.
-//   promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]... [--runs N] [--query
-//   EXPR]...
+//   promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]... [--runs N]
+//                [--warm] [--query EXPR]...
+// --warm: warm runs only, for a profiler.
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -78,6 +79,7 @@ struct Times {
 };
 
 double median(std::vector<double> values) {
+  if (values.empty()) return std::nan("");
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
   return *middle;
@@ -116,7 +118,7 @@ class Bench {
   }
 
   // Half of the runs are warm ones, half cold ones; each program's follows its own append.
-  Times run(const std::string& expression, int runs) {
+  Times run(const std::string& expression, int runs, bool warm_only) {
     check(expression);
     Times times;
     times.peers.resize(peers_.size());
@@ -124,7 +126,7 @@ class Bench {
     (void)evaluate(query);  // resolves the selectors
     for (int i = 0; i < runs; ++i) {
       append(1);
-      if (i % 2 == 0) {
+      if (warm_only || i % 2 == 0) {
         times.warm.push_back(milliseconds([&] { (void)evaluate(query); }));
       } else {
         times.cold.push_back(milliseconds([&] {
@@ -223,6 +225,7 @@ class Bench {
 struct Arguments {
   bool json = false;
   bool smoke = false;
+  bool warm_only = false;
   std::vector<std::pair<std::string, std::string>> peers;  // name, program
   std::vector<int> series;
   std::optional<int> runs;
@@ -289,7 +292,7 @@ Figures measure(const Arguments& arguments) {
     // Less than 3 h of samples in all: a Prometheus would begin to write blocks.
     const int runs = arguments.runs.value_or(arguments.smoke ? 2 : (series > 3000 ? 16 : 24));
     for (const Case& c : arguments.cases) {
-      report(c, series, bench.run(c.expression, runs), bench.peers(), figures);
+      report(c, series, bench.run(c.expression, runs, arguments.warm_only), bench.peers(), figures);
     }
     const store::StoreStats stats = bench.stats();
     Figure memory{fmt::format("{} series, an hour of 15 s: memory", 3 * series),
@@ -320,6 +323,8 @@ std::optional<Arguments> parse(int argc, char** argv) {
       arguments.json = true;
     } else if (flag == "--smoke") {
       arguments.smoke = true;
+    } else if (flag == "--warm") {
+      arguments.warm_only = true;
     } else if (value == nullptr) {
       return std::nullopt;
     } else if (++i; flag == "--peer" && std::strchr(value, '=') != nullptr) {
@@ -346,10 +351,10 @@ std::optional<Arguments> parse(int argc, char** argv) {
 int main(int argc, char** argv) {
   const auto arguments = keelwatch::bench::parse(argc, argv);
   if (!arguments) {
-    std::fprintf(stderr,
-                 "usage: promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series "
-                 "N]... [--runs N] "
-                 "[--query EXPR]...\n");
+    std::fprintf(
+        stderr,
+        "usage: promql_bench [--json] [--smoke] [--peer NAME=PROMETHEUS]... [--series N]...\n"
+        "                    [--runs N] [--warm] [--query EXPR]...\n");
     return 2;
   }
   try {
