@@ -197,6 +197,7 @@ std::size_t Store::bytes() const {
 void Store::publish_stats() {
   live_.series = newest_index_->series();
   live_.chunks = chunks_.chunks;
+  live_.chunk_samples = chunks_.samples;
   live_.chunk_bytes = chunks_.bytes;
   live_.series_bytes = bytes() - chunks_.bytes - live_.index_bytes;
   live_.samples = live_.appended - live_.expired_samples - live_.evicted_samples;
