@@ -290,8 +290,9 @@ Figures measure(const Arguments& arguments) {
     fmt::print(stderr, "PromQL on 3 x {} series\n", series);
     Bench bench(series, std::move(peers));
     // Less than 3 h of samples in all: a Prometheus would begin to write blocks.
-    const int runs = arguments.runs.value_or(arguments.smoke ? 2 : (series > 3000 ? 16 : 24));
+    const int runs = arguments.runs.value_or(arguments.smoke ? 2 : (series > 3000 ? 10 : 24));
     for (const Case& c : arguments.cases) {
+      fmt::print(stderr, "  {}\n", c.expression);
       report(c, series, bench.run(c.expression, runs, arguments.warm_only), bench.peers(), figures);
     }
     const store::StoreStats stats = bench.stats();

@@ -236,6 +236,7 @@ void measure(std::vector<Figure>& figures) {
     figures.push_back({"bytes_per_series",
                        static_cast<double>(stats.series_bytes + stats.index_bytes) / kSeries, "B"});
     figures.push_back({"append_rate", f.samples / f.append_seconds / 1e6, "M/s"});
+    figures.push_back({"append_ns", f.append_seconds / f.samples * 1e9, "ns"});
     measure_reading(figures, f);
     measure_churn(figures, f);
   }
