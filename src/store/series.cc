@@ -128,12 +128,18 @@ bool Series::read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& 
 
 void Series::prefetch_history() const {
   const auto* chunk = reinterpret_cast<const char*>(get(chunks_));
-  for (std::size_t line = 0; line < 4; ++line) __builtin_prefetch(chunk + line * 64);
+  __builtin_prefetch(chunk);
+  __builtin_prefetch(chunk + 64);
   const std::size_t count = get(count_);
   for (std::size_t i = 0; i < count; i += 8) {
     __builtin_prefetch(&times_[i]);
     __builtin_prefetch(&values_[i]);
   }
+}
+
+void Series::prefetch_last_block() const {
+  const Chunk* chunk = chunks_.load(std::memory_order_acquire);
+  if (chunk != nullptr) chunk->prefetch_last_block();
 }
 
 void Series::open(SeriesId id, std::shared_ptr<const Labels> labels, std::uint64_t hash) {

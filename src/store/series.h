@@ -62,8 +62,10 @@ class alignas(64) Series {
   bool read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<Sample>& out) const;
   // The newest sample with from < timestamp <= to.
   bool read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& out) const;
-  // Tells the processor that read() comes soon.
+  // Tell the processor that read() comes soon; one after the other, as what they look at has to
+  // have come itself. A Reclaimer::Guard is held.
   void prefetch_history() const;
+  void prefetch_last_block() const;
 
   // The appender. id 0 means that the place is free.
   [[nodiscard]] SeriesId id() const { return id_.load(std::memory_order_relaxed); }

@@ -225,12 +225,13 @@ void Store::read(std::span<const SeriesRef> refs, std::int64_t from_ms, std::int
   offsets.reserve(refs.size() + 1);
   for (std::size_t i = 0; i < refs.size(); ++i) {
     offsets.push_back(samples.size());
-    if (i + kAhead < refs.size()) __builtin_prefetch(find(refs[i + kAhead].id));
-    if (i + kAhead / 2 < refs.size()) {
-      // Its first line has come by now; it tells where the rest is.
-      const Series* soon = find(refs[i + kAhead / 2].id);
-      if (soon != nullptr) soon->prefetch_history();
-    }
+    const auto ahead = [&](std::size_t distance) {
+      return i + distance < refs.size() ? find(refs[i + distance].id) : nullptr;
+    };
+    // What lies ahead comes in three steps, each of which tells where the next one is.
+    __builtin_prefetch(ahead(kAhead));
+    if (const Series* soon = ahead(kAhead / 2); soon != nullptr) soon->prefetch_history();
+    if (const Series* sooner = ahead(kAhead / 4); sooner != nullptr) sooner->prefetch_last_block();
     const Series* series = find(refs[i].id);
     if (series != nullptr) series->read(refs[i].id, from_ms, to_ms, samples);
   }
