@@ -18,6 +18,7 @@ struct Assessment {
 
 // What analyses remember from step to step.
 struct Memory {
+  TopologyMemory topology;
   ReplicationMemory replication;
 };
 

@@ -50,9 +50,10 @@ SenderRow find_row(const ClusterTopology& cluster, const Instance& standby) {
   return {};
 }
 
-// A sender's row that belongs to none of the cluster's instances by name. While there is one, a
-// standby without a row may be streaming under another application_name.
-bool has_unnamed_row(const ClusterTopology& cluster) {
+// A sender's row that may be one of the cluster's standbys under another application_name. CNPG
+// gives a standby its Pod's name; a logical subscriber and pg_receivewal replay nothing.
+bool has_unnamed_standby(const ClusterTopology& cluster) {
+  if (cluster.object) return false;
   for (const auto& instance : cluster.instances) {
     const std::vector<Sender>* senders = instance->senders.if_known();
     if (senders == nullptr) continue;
@@ -60,7 +61,7 @@ bool has_unnamed_row(const ClusterTopology& cluster) {
       const bool named =
           std::any_of(cluster.instances.begin(), cluster.instances.end(),
                       [&](const auto& other) { return other->id.pod == row.application_name; });
-      if (!named && sends(row)) return true;
+      if (!named && sends(row) && row.slot_type != "logical" && row.replay) return true;
     }
   }
   return false;
@@ -76,7 +77,7 @@ Observed<bool> streaming(const ClusterTopology& cluster, const Instance& standby
     return Observed<bool>::known(false, standby.wal_receiver.observed_at());
   }
   const Instance* primary = cluster.primary.get();
-  if (primary != nullptr && primary->senders.is_known() && !has_unnamed_row(cluster)) {
+  if (primary != nullptr && primary->senders.is_known() && !has_unnamed_standby(cluster)) {
     return Observed<bool>::known(false, primary->senders.observed_at());
   }
   if (receiver != nullptr) {
@@ -306,10 +307,13 @@ Observed<double> loss_if_primary_dies(const ClusterTopology& cluster) {
   for (const auto& instance : cluster.instances) {
     if (instance == cluster.primary) continue;
     const SenderRow row = find_row(cluster, *instance);
-    if (row.row != nullptr) furthest = std::max(furthest, row.row->flush);
     const ServerFacts* server = instance->server.if_known();
-    if (server != nullptr && server->in_recovery && server->timeline == primary.timeline &&
-        server->system_identifier == primary.system_identifier) {
+    if (server != nullptr && (server->system_identifier != primary.system_identifier ||
+                              server->timeline > primary.timeline)) {
+      continue;  // another history: its positions are of no use
+    }
+    if (row.row != nullptr) furthest = std::max(furthest, row.row->flush);
+    if (server != nullptr && server->in_recovery && server->timeline == primary.timeline) {
       furthest = std::max({furthest, server->received, server->replayed});
     }
   }

@@ -11,10 +11,25 @@ namespace {
 
 using Key = std::pair<std::string, std::string>;  // namespace, cluster
 
-bool answers_not_writable(model::Reachability reachability) {
-  return reachability == model::Reachability::kRefused ||
-         reachability == model::Reachability::kStartingUp ||
-         reachability == model::Reachability::kShuttingDown;
+bool is_listed_by_hand(const config::Config& config, const model::InstanceId& id) {
+  return std::ranges::any_of(config.postgres.clusters, [&](const config::PostgresCluster& c) {
+    return c.ns == id.ns && c.name == id.cluster && !c.instances.empty();
+  });
+}
+
+// A refusal says something of the instance only as long as the address is known to be its own: a
+// Pod that was made anew has another one.
+bool answers_not_writable(const model::Instance& instance, const model::World& world,
+                          const config::Config& config) {
+  switch (instance.reachability) {
+    case model::Reachability::kRefused:
+      return world.kubernetes->pods.is_known() || is_listed_by_hand(config, instance.id);
+    case model::Reachability::kStartingUp:
+    case model::Reachability::kShuttingDown:
+      return true;
+    default:
+      return false;
+  }
 }
 
 bool writable(const model::Instance& instance) {
@@ -22,20 +37,21 @@ bool writable(const model::Instance& instance) {
   return server != nullptr && !server->in_recovery;
 }
 
-Observed<std::int64_t> count_writable(const ClusterTopology& cluster, WallTime now) {
+Observed<std::int64_t> count_writable(const ClusterTopology& cluster, const model::World& world,
+                                      const config::Config& config) {
   using Count = Observed<std::int64_t>;
   const auto count = std::count_if(cluster.instances.begin(), cluster.instances.end(),
                                    [](const auto& i) { return writable(*i); });
-  if (count > 0) return Count::known(count, now);
+  if (count > 0) return Count::known(count, world.at);
   for (const auto& instance : cluster.instances) {
-    if (!instance->server.is_known() && !answers_not_writable(instance->reachability)) {
+    if (!instance->server.is_known() && !answers_not_writable(*instance, world, config)) {
       return Count::absent(instance->server.why());
     }
   }
   if (cluster.instances.empty()) {
     return Count::unknown(Error(ErrorCode::kNotFound, "no instance to ask"), "postgres");
   }
-  return Count::known(0, now);
+  return Count::known(0, world.at);
 }
 
 std::shared_ptr<const model::Instance> choose_primary(const ClusterTopology& cluster) {
@@ -73,10 +89,30 @@ Observed<std::int64_t> desired(const ClusterTopology& cluster, const config::Con
   return Count::unknown(Error(ErrorCode::kNotFound, "no such Cluster"), "kubernetes Cluster");
 }
 
+// A replica cluster stays one while the API is silent.
+Observed<bool> replica(const ClusterTopology& cluster, const config::Config& config,
+                       const model::World& world, const TopologyMemory& memory) {
+  if (cluster.object) {
+    return Observed<bool>::known(cluster.object->replica_cluster,
+                                 world.kubernetes->clusters.observed_at());
+  }
+  const auto remembered = memory.replica.find({cluster.ns, cluster.name});
+  if (remembered != memory.replica.end())
+    return Observed<bool>::known(remembered->second, world.at);
+  if (is_listed_by_hand(config, {cluster.ns, cluster.name, ""})) {
+    return Observed<bool>::known(false, world.at);
+  }
+  if (!world.kubernetes->clusters.is_known()) {
+    return Observed<bool>::absent(world.kubernetes->clusters.why());
+  }
+  return Observed<bool>::unknown(Error(ErrorCode::kNotFound, "no such Cluster"),
+                                 "kubernetes Cluster");
+}
+
 }  // namespace
 
-std::vector<ClusterTopology> find_clusters(const model::World& world,
-                                           const config::Config& config) {
+std::vector<ClusterTopology> find_clusters(const model::World& world, const config::Config& config,
+                                           TopologyMemory& memory) {
   std::map<Key, std::shared_ptr<const model::Cluster>> objects;
   std::map<Key, std::vector<std::shared_ptr<const model::Instance>>> members;
   if (const auto* listed = world.kubernetes->clusters.if_known()) {
@@ -91,21 +127,26 @@ std::vector<ClusterTopology> find_clusters(const model::World& world,
     members[key].push_back(instance);
   }
 
+  TopologyMemory seen;
   std::vector<ClusterTopology> clusters;
   clusters.reserve(objects.size());
   for (auto& [key, object] : objects) {
     ClusterTopology cluster{.ns = key.first,
                             .name = key.second,
                             .object = object,
+                            .replica = Observed<bool>::known(false, world.at),
                             .instances_desired = Observed<std::int64_t>::known(0, world.at),
                             .instances = std::move(members[key]),
                             .primary = nullptr,
                             .writable_primaries = Observed<std::int64_t>::known(0, world.at)};
     cluster.instances_desired = desired(cluster, config, world);
     cluster.primary = choose_primary(cluster);
-    cluster.writable_primaries = count_writable(cluster, world.at);
+    cluster.writable_primaries = count_writable(cluster, world, config);
+    cluster.replica = replica(cluster, config, world, memory);
+    if (const bool* known = cluster.replica.if_known()) seen.replica[key] = *known;
     clusters.push_back(std::move(cluster));
   }
+  memory = std::move(seen);  // forgets clusters that are gone
   return clusters;
 }
 

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/observed.h"
@@ -17,6 +19,9 @@ struct ClusterTopology {
   std::string ns;  // empty outside Kubernetes
   std::string name;
   std::shared_ptr<const model::Cluster> object;  // null for a cluster listed only by hand
+  // Whether it follows another cluster and has no writable primary of its own (spec.replica); the
+  // last answer holds while the API is silent.
+  Observed<bool> replica;
   // How many instances there should be: spec.instances, or the configuration's count. Unknown while
   // the API is silent.
   Observed<std::int64_t> instances_desired;
@@ -27,13 +32,19 @@ struct ClusterTopology {
   std::shared_ptr<const model::Instance> primary;
 
   // How many instances say that they are writable. Unknown if none says so while one of them could
-  // not be asked; a refused connection, a start and a shutdown are answers ("not writable now").
+  // not be asked. A start and a shutdown are answers ("not writable now"), and so is a refused
+  // connection as long as the instance's address is certain.
   Observed<std::int64_t> writable_primaries;
+};
+
+struct TopologyMemory {
+  std::map<std::pair<std::string, std::string>, bool> replica;  // by (namespace, cluster)
 };
 
 // Sorted by (namespace, name): every Cluster object, every cluster of the configuration, and every
 // cluster that the Postgres source still reports while the API is silent.
 [[nodiscard]] std::vector<ClusterTopology> find_clusters(const model::World& world,
-                                                         const config::Config& config);
+                                                         const config::Config& config,
+                                                         TopologyMemory& memory);
 
 }  // namespace keelwatch::analysis

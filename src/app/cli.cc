@@ -117,7 +117,10 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     }
     return record_command(parsed.record, log);
   }
-  if (app.got_subcommand("replay")) return replay_command(parsed.replay);
+  if (app.got_subcommand("replay")) {
+    parsed.replay.json = parsed.json;
+    return replay_command(parsed.replay);
+  }
   return Daemon(parsed.run, log).run();
 }
 
@@ -163,6 +166,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   CLI::App* replay = app.add_subcommand("replay", "print the timeline that a tape gives");
   replay->add_option("TAPE", parsed.replay.tape)->required();
   replay->add_option("--config.file", parsed.replay.config_file);
+  replay->add_flag("--json", parsed.json, "changes as a JSON list");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "app/signals.h"
 #include "app/source_set.h"
@@ -116,7 +117,7 @@ int replay_command(const ReplayOptions& options) {
   if (!config) return 1;
   const auto text = read_file(options.tape, kMaxTapeBytes);
   if (!text) {
-    print_error(text.error().context(options.tape));
+    print_error(text.error());
     return 1;
   }
   const auto tape = read_tape(*text);
@@ -124,7 +125,8 @@ int replay_command(const ReplayOptions& options) {
     print_error(tape.error().context(options.tape));
     return 1;
   }
-  fmt::print("{}", timeline(*tape, *config));
+  const std::vector<Change> changes = timeline(*tape, *config);
+  fmt::print("{}", options.json ? to_json(changes) : to_text(changes));
   return 0;
 }
 

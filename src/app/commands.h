@@ -28,6 +28,7 @@ struct RecordOptions {
 struct ReplayOptions {
   std::string tape;
   std::string config_file;
+  bool json = false;
 };
 // Prints the timeline that a tape gives.
 [[nodiscard]] int replay_command(const ReplayOptions& options);

@@ -7,11 +7,8 @@
 #include <future>
 #include <utility>
 
-#include "app/explain.h"
 #include "app/signals.h"
 #include "app/version.h"
-#include "base/file_watch.h"
-#include "base/time_text.h"
 #include "config/limits.h"
 #include "config/load.h"
 #include "http/negotiation.h"
@@ -20,7 +17,6 @@
 namespace keelwatch::app {
 namespace {
 
-constexpr int kSlotsUntilStale = 3;
 constexpr Duration kDrain = std::chrono::seconds(5);
 
 // Many connections and watches need descriptors; the soft limit is often 1024.
@@ -37,7 +33,7 @@ Daemon::Daemon(RunOptions options, Logger& log)
     : options_(std::move(options)),
       log_(log),
       self_({.version = std::string(kVersion), .revision = std::string(kRevision)}, clock_),
-      stale_page_(nullptr, self_, clock_) {
+      web_config_file_(options_.web_config_file) {
   log_.observe([this](LogLevel level) { self_.log_line(level); });
 }
 
@@ -47,12 +43,15 @@ int Daemon::run() {
   raise_descriptor_limit();
   mallopt(M_ARENA_MAX, 2);  // a dozen threads would otherwise hold an arena each
   Signals signals(control_);
-  if (!load_first_config()) return 1;
-  load_web_config();
-  if (!options_.web_config_file.empty() && !web_config_) return 1;
+  watch_all_files();
+  const std::string problems = reload();
+  if (!web_config_problems_.empty()) return 1;  // never serve without the protection asked for
+  if (!problems.empty() && !options_.tolerate_invalid_config) return 1;
+  front_.emplace(self_, clock_, config_->step_interval);
   steps_.emplace(clock_, log_, config_,
                  [this](std::shared_ptr<const Moment> moment, Duration took) {
-                   on_moment(std::move(moment), took);
+                   self_.step_done(took, moment->slot);
+                   front_->show(std::move(moment));
                  });
   if (!start_server()) return 1;
   sources_.emplace(
@@ -63,10 +62,10 @@ int Daemon::run() {
   signals.on(SIGTERM, [this] { stop_.request_stop(); });
   signals.on(SIGINT, [this] { stop_.request_stop(); });
   signals.on(SIGHUP, [this] { (void)reload(); });
-  watch_all_files();
   TaskScope scope;
   scope.spawn(watch_files(control_, file_watch_, limits::kFilePollInterval,
                           [this](const auto& paths) { files_changed(paths); }));
+  scope.spawn(watch_web_config());
   control_.run(stop_.get_token());
   scope.rethrow_failure();
 
@@ -79,64 +78,67 @@ int Daemon::run() {
   return 0;
 }
 
-bool Daemon::load_first_config() {
+void Daemon::read_config() {
   if (options_.config_file.empty()) {
-    use_config(std::make_shared<const config::Config>());
-    return true;
+    if (sources_) sources_->rediscover();
+    return;
   }
   config::Loaded loaded = config::load_file(options_.config_file);
-  if (loaded.config) {
-    if (!loaded.problems.all().empty()) {
-      log_.warn("config", "the configuration has warnings", {{"problems", loaded.problems.text()}});
-    }
-    use_config(std::make_shared<const config::Config>(std::move(*loaded.config)));
-    return true;
+  config_problems_.clear();
+  if (!loaded.config) {
+    config_problems_ = loaded.problems.text();
+    log_.error("config",
+               steps_ ? "the new configuration is invalid, the old one stays in force"
+                      : "the configuration is invalid",
+               {{"problems", config_problems_}});
+    return;
   }
-  log_.error("config", "the configuration is invalid", {{"problems", loaded.problems.text()}});
-  if (!options_.tolerate_invalid_config) return false;
-  use_config(std::make_shared<const config::Config>());
-  self_.config_loaded(false);
-  return true;
+  if (!loaded.problems.all().empty()) {
+    log_.warn("config", "the configuration has warnings", {{"problems", loaded.problems.text()}});
+  }
+  log_.info("config", "configuration loaded", {{"file", options_.config_file}});
+  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)));
 }
 
 void Daemon::use_config(std::shared_ptr<const config::Config> config) {
   config_ = std::move(config);
-  self_.config_loaded(true);
+  watch_all_files();
   if (steps_) steps_->set_config(config_);
   if (sources_) sources_->set_config(config_);
 }
 
-std::string Daemon::reload() {
-  load_web_config();
-  if (options_.config_file.empty()) {
-    if (sources_) sources_->rediscover();
-    return {};
-  }
-  config::Loaded loaded = config::load_file(options_.config_file);
-  if (!loaded.config) {
-    self_.config_loaded(false);
-    std::string problems = loaded.problems.text();
-    log_.error("config", "the new configuration is invalid, the old one stays in force",
-               {{"problems", problems}});
-    return problems;
-  }
-  log_.info("config", "configuration loaded", {{"file", options_.config_file}});
-  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)));
-  watch_all_files();
-  return {};
-}
-
-void Daemon::load_web_config() {
-  if (options_.web_config_file.empty()) return;
-  if (!web_config_file_) web_config_file_.emplace(options_.web_config_file);
-  auto changed = web_config_file_->reread();
-  if (!changed) return;
+bool Daemon::read_web_config() {
+  if (options_.web_config_file.empty()) return false;
+  auto changed = web_config_file_.reread();
+  if (!changed) return false;
+  web_config_problems_.clear();
   if (!*changed) {
-    log_.error("http", "the web configuration is invalid", {{"err", changed->error()}});
-    return;
+    web_config_problems_ = changed->error().message() + "\n";
+    log_.error("http",
+               server_ ? "the new web configuration is invalid, the old one stays in force"
+                       : "the web configuration is invalid",
+               {{"err", changed->error()}});
+    return true;
   }
   web_config_ = **changed;
+  for (const std::string& warning : web_config_->warnings) {
+    log_.warn("http", "the web configuration has a warning", {{"warning", warning}});
+  }
+  log_.info("http", "web configuration loaded", {{"file", options_.web_config_file}});
   if (server_) server_->set_web_config(web_config_);
+  return true;
+}
+
+// One verdict about all files.
+void Daemon::tell_config() {
+  self_.config_loaded(config_problems_.empty() && web_config_problems_.empty());
+}
+
+std::string Daemon::reload() {
+  read_config();
+  read_web_config();
+  tell_config();
+  return config_problems_ + web_config_problems_;
 }
 
 void Daemon::watch_all_files() {
@@ -146,7 +148,6 @@ void Daemon::watch_all_files() {
 }
 
 void Daemon::files_changed(const std::vector<std::string>& paths) {
-  load_web_config();
   const bool config_changed =
       std::find(paths.begin(), paths.end(), options_.config_file) != paths.end();
   if (config_changed) {
@@ -157,22 +158,12 @@ void Daemon::files_changed(const std::vector<std::string>& paths) {
   }
 }
 
-void Daemon::on_moment(std::shared_ptr<const Moment> moment, Duration took) {
-  self_.step_done(took, moment->slot);
-  auto shown = std::make_shared<const Shown>(std::move(moment), self_, clock_);
-  self_.snapshot_published(shown->at);
-  shown_.publish(std::move(shown));
-}
-
-// The samples live in the Moment; the page only points there.
-Daemon::Shown::Shown(std::shared_ptr<const Moment> m, metrics::SelfMetrics& self,
-                     const Clock& clock)
-    : moment(std::move(m)),
-      page(std::shared_ptr<const metrics::Samples>(moment, &moment->samples), self, clock),
-      at(clock.steady()) {}
-
-bool Daemon::fresh(const Shown& shown) const {
-  return clock_.steady() - shown.at <= kSlotsUntilStale * shown.moment->slot;
+// Which files it names, and what was in them, is known to the web configuration only.
+Task<> Daemon::watch_web_config() {
+  for (;;) {
+    co_await control_.sleep_for(limits::kFilePollInterval);
+    if (read_web_config()) tell_config();
+  }
 }
 
 bool Daemon::start_server() {
@@ -201,9 +192,11 @@ http::Router Daemon::make_router() {
                  return response;
                }});
   };
-  get(options_.telemetry_path, [this](const Request& r) { return serve_metrics(r); });
-  get("/-/healthy", [this](const Request&) { return serve_healthy(); });
-  get("/-/ready", [this](const Request&) { return serve_ready(); });
+  get(options_.telemetry_path, [this](const Request& r) { return front_->serve_metrics(r); });
+  get("/-/healthy", [this](const Request&) { return front_->serve_healthy(); });
+  get("/-/ready", [this](const Request&) {
+    return stopping_ ? http::Response::text(503, "stopping\n") : front_->serve_ready();
+  });
   using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
   const auto query = [&](const char* method, const std::string& path, Query f) {
     router.add(
@@ -215,7 +208,7 @@ http::Router Daemon::make_router() {
         }});
   };
   query("GET", "/api/v1/explain",
-        [this](const Request& r, const std::stop_token&) { return serve_explain(r); });
+        [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
   for (const char* method : {"POST", "PUT"}) {
     query(method, "/-/reload",
           [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
@@ -223,37 +216,6 @@ http::Router Daemon::make_router() {
   http::add_pages(router,
                   {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});
   return router;
-}
-
-http::Response Daemon::serve_metrics(const http::Request& request) {
-  const metrics::Format format =
-      metrics::negotiate(std::string(request.header("accept").value_or("")));
-  const bool gzip = http::prefers_gzip(request.header("accept-encoding").value_or(""));
-  const std::shared_ptr<const Shown> shown = shown_.read();
-  const metrics::Page& page = shown && fresh(*shown) ? shown->page : stale_page_;
-  http::Response response;
-  response.content_type = metrics::content_type(format);
-  response.headers.push_back({"Vary", "Accept, Accept-Encoding"});
-  if (gzip) response.headers.push_back({"Content-Encoding", "gzip"});
-  response.body = page.body(format, gzip ? metrics::Encoding::kGzip : metrics::Encoding::kIdentity);
-  return response;
-}
-
-http::Response Daemon::serve_healthy() const {
-  const std::shared_ptr<const Shown> shown = shown_.read();
-  if (shown && !fresh(*shown)) {
-    return http::Response::text(
-        503, "the last step was " + format_duration(clock_.steady() - shown->at) + " ago\n");
-  }
-  return http::Response::text(200, "healthy\n");
-}
-
-http::Response Daemon::serve_ready() const {
-  if (stopping_) return http::Response::text(503, "stopping\n");
-  const std::shared_ptr<const Shown> shown = shown_.read();
-  if (!shown) return http::Response::text(503, "no step has ended yet\n");
-  if (!fresh(*shown)) return serve_healthy();
-  return http::Response::text(200, "ready\n");
 }
 
 http::Response Daemon::serve_reload(const http::Request& request, const std::stop_token& stop) {
@@ -268,20 +230,6 @@ http::Response Daemon::serve_reload(const http::Request& request, const std::sto
   const std::string problems = result.get();
   if (!problems.empty()) return http::Response::text(500, problems);
   return http::Response::text(200, "reloaded\n");
-}
-
-http::Response Daemon::serve_explain(const http::Request& request) const {
-  const std::shared_ptr<const Shown> shown = shown_.read();
-  if (!shown) return http::Response::text(503, "no step has ended yet\n");
-  const bool json = request.query_value("format") == std::string_view("json");
-  const auto text = explain(*shown->moment, request.query_value("series").value_or(""), json);
-  if (!text) {
-    return http::Response::text(text.error().code() == ErrorCode::kNotFound ? 404 : 400,
-                                text.error().message() + "\n");
-  }
-  http::Response response = http::Response::text(200, *text);
-  if (json) response.content_type = "application/json";
-  return response;
 }
 
 }  // namespace keelwatch::app

@@ -11,17 +11,17 @@
 #include <string>
 #include <vector>
 
+#include "app/front.h"
 #include "app/source_set.h"
 #include "app/step_thread.h"
 #include "base/clock.h"
 #include "base/event_loop.h"
 #include "base/file_watch.h"
 #include "base/log.h"
-#include "base/published.h"
+#include "base/task.h"
 #include "config/config.h"
 #include "http/server.h"
 #include "http/web_config.h"
-#include "metrics/page.h"
 #include "metrics/self.h"
 
 namespace keelwatch::app {
@@ -43,44 +43,33 @@ class Daemon {
   [[nodiscard]] int run();
 
  private:
-  // What /metrics and the health checks look at.
-  struct Shown {
-    Shown(std::shared_ptr<const Moment> m, metrics::SelfMetrics& self, const Clock& clock);
-    std::shared_ptr<const Moment> moment;
-    metrics::Page page;
-    SteadyTime at;
-  };
-
-  [[nodiscard]] bool load_first_config();
-  // The problems as text; empty if the new configuration is in force.
+  // What is wrong with the files is kept in *_problems_; what was in force before stays so.
+  void read_config();
+  // Whether there was anything new.
+  bool read_web_config();
+  void tell_config();
+  // The problems of all files as text; empty if what they say is in force.
   [[nodiscard]] std::string reload();
-  void load_web_config();
   void use_config(std::shared_ptr<const config::Config> config);
   void watch_all_files();
+  [[nodiscard]] Task<> watch_web_config();
   void files_changed(const std::vector<std::string>& paths);
-  void on_moment(std::shared_ptr<const Moment> moment, Duration took);
   [[nodiscard]] bool start_server();
   [[nodiscard]] http::Router make_router();
-  // Whether the newest Moment may still be believed: not older than three slots.
-  [[nodiscard]] bool fresh(const Shown& shown) const;
-
-  [[nodiscard]] http::Response serve_metrics(const http::Request& request);
-  [[nodiscard]] http::Response serve_healthy() const;
-  [[nodiscard]] http::Response serve_ready() const;
   [[nodiscard]] http::Response serve_reload(const http::Request& request,
                                             const std::stop_token& stop);
-  [[nodiscard]] http::Response serve_explain(const http::Request& request) const;
 
   RunOptions options_;
   Logger& log_;
   SystemClock clock_;
   metrics::SelfMetrics self_;
-  std::shared_ptr<const config::Config> config_;
-  Published<Shown> shown_;
-  metrics::Page stale_page_;  // our own series only
-  std::atomic<bool> stopping_ = false;
-  std::optional<http::WebConfigFile> web_config_file_;
+  std::shared_ptr<const config::Config> config_ = std::make_shared<const config::Config>();
+  std::string config_problems_;  // of the last reading
+  http::WebConfigFile web_config_file_;
   std::shared_ptr<const http::WebConfig> web_config_;
+  std::string web_config_problems_;
+  std::optional<Front> front_;
+  std::atomic<bool> stopping_ = false;
   FileWatch file_watch_;
 
   EventLoop control_;

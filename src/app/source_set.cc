@@ -44,7 +44,7 @@ void SourceSet::start_kubernetes() {
 
 void SourceSet::start_postgres() {
   postgres_.reset();
-  targets_ = {};
+  configured_ = false;
   postgres_.emplace(
       "postgres", clock_, log_,
       [settings = config_->postgres, publish = sinks_.postgres](sources::SourceContext context) {
@@ -57,7 +57,8 @@ void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
   discovery::Targets targets =
       discovery::discover(*config_, slice.get(), read_credential, targets_);
-  if (targets == targets_) return;
+  if (configured_ && targets == targets_) return;
+  configured_ = true;
   targets_ = std::move(targets);
   postgres_->configure(
       [targets = targets_](sources::PostgresSource& source) { source.set_targets(targets); });

@@ -50,6 +50,7 @@ class SourceSet {
   Sinks sinks_;
   Published<model::KubernetesSlice> newest_kubernetes_;
   discovery::Targets targets_;
+  bool configured_ = false;  // postgres_ has been given targets_
   std::optional<SourceThread<sources::PostgresSource>> postgres_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };

@@ -12,6 +12,7 @@ StepThread::StepThread(const Clock& clock, Logger& log,
     : clock_(clock),
       log_(log),
       on_moment_(std::move(on_moment)),
+      slices_{nullptr, nullptr, clock.wall()},
       config_(std::move(config)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -70,17 +71,15 @@ void StepThread::step_once() {
     config = config_;
   }
   const SteadyTime started = clock_.steady();
-  std::shared_ptr<const Moment> moment;
   try {
     model::World world = model::assemble(slices, freshness_of(*config), clock_.wall());
-    moment = step(state_, std::move(world), *config);
+    std::shared_ptr<const Moment> moment = step(state_, std::move(world), *config);
+    on_moment_(std::move(moment), clock_.steady() - started);
   } catch (const std::exception& e) {
     // Nothing is published: after three slots the last Moment counts as stale, and an alert says
     // so.
     log_.error("app", "a step failed", {{"err", e.what()}});
-    return;
   }
-  on_moment_(std::move(moment), clock_.steady() - started);
 }
 
 }  // namespace keelwatch::app

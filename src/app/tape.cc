@@ -134,23 +134,47 @@ void replay(const std::vector<TapeEntry>& tape, const config::Config& config, Du
   for (; slot <= tape.back().at + tail; slot += config.step_interval) step_at(slot);
 }
 
-std::string timeline(const std::vector<TapeEntry>& tape, const config::Config& config,
-                     Duration tail) {
-  std::string out;
+std::vector<Change> timeline(const std::vector<TapeEntry>& tape, const config::Config& config,
+                             Duration tail) {
+  std::vector<Change> changes;
   std::map<std::string, std::string> before;
   replay(tape, config, tail, [&](const Moment& moment) {
     std::map<std::string, std::string> now = shown(moment);
-    const std::string at = fmt::format("+{:.1f}s ", to_seconds(moment.world.at - tape.front().at));
+    const Duration after = moment.world.at - tape.front().at;
     for (const auto& [series, value] : now) {
       const auto old = before.find(series);
-      if (old == before.end() || old->second != value) out += at + series + " " + value + "\n";
+      if (old == before.end() || old->second != value) changes.push_back({after, series, value});
     }
     for (const auto& [series, value] : before) {
-      if (!now.contains(series)) out += at + series + " gone\n";
+      if (!now.contains(series)) changes.push_back({after, series, std::nullopt});
     }
     before = std::move(now);
   });
+  return changes;
+}
+
+std::string to_text(const std::vector<Change>& changes) {
+  std::string out;
+  for (const Change& change : changes) {
+    out += fmt::format("+{:.1f}s {} {}\n", to_seconds(change.after), change.series,
+                       change.value.value_or("gone"));
+  }
   return out;
+}
+
+std::string to_json(const std::vector<Change>& changes) {
+  JsonWriter out;
+  out.begin_array();
+  for (const Change& change : changes) {
+    out.begin_object();
+    out.member("after_seconds", to_seconds(change.after));
+    out.member("series", change.series);
+    out.key("value");
+    change.value ? out.value(*change.value) : out.null();
+    out.end_object();
+  }
+  out.end_array();
+  return out.take() + "\n";
 }
 
 }  // namespace keelwatch::app

@@ -9,6 +9,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -40,10 +41,22 @@ struct TapeEntry {
 void replay(const std::vector<TapeEntry>& tape, const config::Config& config, Duration tail,
             const std::function<void(const Moment&)>& on_moment);
 
-// What changed from Moment to Moment, one line each: "+12.5s keelwatch_…{…} 1". States and counts
-// are compared by value; bytes and seconds only as none, zero or more; counters, positions and
-// timestamps not at all. A series that ends says "gone".
-[[nodiscard]] std::string timeline(const std::vector<TapeEntry>& tape, const config::Config& config,
-                                   Duration tail = std::chrono::seconds(30));
+// A series that shows another value than in the Moment before.
+struct Change {
+  Duration after{};  // the tape's first entry
+  std::string series;
+  std::optional<std::string> value;  // nothing: the series is gone
+};
+
+// What changed from Moment to Moment. States and counts are compared by value; bytes and seconds
+// only as none, zero ("0") or more ("> 0"); counters, positions and timestamps not at all.
+[[nodiscard]] std::vector<Change> timeline(const std::vector<TapeEntry>& tape,
+                                           const config::Config& config,
+                                           Duration tail = std::chrono::seconds(30));
+
+// One line each: "+12.5s keelwatch_…{…} 1", "+15.0s keelwatch_…{…} gone".
+[[nodiscard]] std::string to_text(const std::vector<Change>& changes);
+// [{"after_seconds":12.5,"series":"keelwatch_…{…}","value":"1"},…]; null for gone.
+[[nodiscard]] std::string to_json(const std::vector<Change>& changes);
 
 }  // namespace keelwatch::app

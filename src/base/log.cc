@@ -13,20 +13,6 @@
 namespace keelwatch {
 namespace {
 
-std::string_view name_of(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarn:
-      return "warn";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "error";
-}
-
 void append_quoted(std::string& out, std::string_view text) {
   out += '"';
   for (const char c : text) {
@@ -83,10 +69,24 @@ class FunctionSink final : public spdlog::sinks::base_sink<std::mutex> {
 
 }  // namespace
 
+std::string_view to_string(LogLevel level) {
+  switch (level) {
+    case LogLevel::kDebug:
+      return "debug";
+    case LogLevel::kInfo:
+      return "info";
+    case LogLevel::kWarn:
+      return "warn";
+    case LogLevel::kError:
+      return "error";
+  }
+  return "error";
+}
+
 Result<LogLevel> parse_log_level(std::string_view text) {
   for (const LogLevel level :
        {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
-    if (text == name_of(level)) return level;
+    if (text == to_string(level)) return level;
   }
   return Error(ErrorCode::kInvalid,
                fmt::format("unknown log level \"{}\", one of debug, info, warn, error", text));
@@ -149,7 +149,7 @@ void Logger::write(LogLevel level, std::string_view source, std::string_view msg
   const std::string time = format_rfc3339(std::chrono::system_clock::now());
   std::string line;
   if (format_ == LogFormat::kJson) {
-    line = fmt::format(R"({{"ts":"{}","level":"{}","source":)", time, name_of(level));
+    line = fmt::format(R"({{"ts":"{}","level":"{}","source":)", time, to_string(level));
     append_quoted(line, source);
     line += R"(,"msg":)";
     append_quoted(line, msg);
@@ -165,7 +165,7 @@ void Logger::write(LogLevel level, std::string_view source, std::string_view msg
     }
     line += '}';
   } else {
-    line = fmt::format("ts={} level={} source=", time, name_of(level));
+    line = fmt::format("ts={} level={} source=", time, to_string(level));
     append_logfmt_value(line, source);
     line += " msg=";
     append_logfmt_value(line, msg);

@@ -24,7 +24,8 @@ namespace keelwatch {
 enum class LogLevel { kDebug, kInfo, kWarn, kError };
 enum class LogFormat { kLogfmt, kJson };
 
-// "debug", "info", "warn", "error". Errors: kInvalid.
+[[nodiscard]] std::string_view to_string(LogLevel level);  // "debug", "info", "warn", "error"
+// The same words. Errors: kInvalid.
 [[nodiscard]] Result<LogLevel> parse_log_level(std::string_view text);
 [[nodiscard]] Result<LogFormat> parse_log_format(std::string_view text);  // "logfmt", "json"
 

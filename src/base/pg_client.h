@@ -47,6 +47,7 @@ struct PgFailure {
   Error error;
   std::string sqlstate;
   PgPhase phase = PgPhase::kStatement;
+  bool refused = false;  // nobody listens there (ECONNREFUSED)
 };
 
 class PgRows {
@@ -104,6 +105,10 @@ class PgConnection {
                                                                              Resolver& resolver,
                                                                              PgTarget target,
                                                                              SteadyTime deadline);
+  // Whether the server admits connections now, up to its first answer: no login, as PQping() does
+  // it. nullopt if it does; else as connect() fails.
+  [[nodiscard]] static Task<std::optional<PgFailure>> knock(EventLoop& loop, Resolver& resolver,
+                                                            PgTarget target, SteadyTime deadline);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;

@@ -21,9 +21,9 @@ constexpr std::string_view kPhases[] = {
     "Not enough disk space",    "Unable to create required cluster objects",
 };
 constexpr std::string_view kReachabilities[] = {
-    "connecting",   "connected",     "refused",     "silent",
-    "name_unknown", "tls_failed",    "auth_failed", "too_many_connections",
-    "starting_up",  "shutting_down",
+    "connecting",    "connected",  "refused",     "unreachable",          "silent",
+    "name_unknown",  "tls_failed", "auth_failed", "too_many_connections", "starting_up",
+    "shutting_down",
 };
 
 constexpr Family kInfo("keelwatch_cluster_info", Type::kGauge,
@@ -32,19 +32,26 @@ constexpr Family kInfo("keelwatch_cluster_info", Type::kGauge,
                        {"namespace", "cluster", "image", "system_id"});
 constexpr Family kPhase("keelwatch_cluster_phase", Type::kGauge,
                         "1 for the Cluster's status.phase, 0 for the other known phases; a phase "
-                        "that keelwatch does not know appears under its own name.",
+                        "that keelwatch does not know appears under its own name; absent while the "
+                        "Kubernetes API is silent.",
                         {"namespace", "cluster", "phase"});
 constexpr Family kDesired("keelwatch_cluster_instances_desired", Type::kGauge,
                           "Instances that there should be: spec.instances, or the configuration's "
                           "count for a cluster listed by hand.",
                           {"namespace", "cluster"});
-constexpr Family kReady("keelwatch_cluster_instances_ready", Type::kGauge,
-                        "The Cluster's status.readyInstances; absent for a cluster listed by hand.",
-                        {"namespace", "cluster"});
+constexpr Family kReady(
+    "keelwatch_cluster_instances_ready", Type::kGauge,
+    "The Cluster's status.readyInstances; absent for a cluster listed by hand and "
+    "while the Kubernetes API is silent.",
+    {"namespace", "cluster"});
 constexpr Family kWritable("keelwatch_cluster_writable_primaries", Type::kGauge,
                            "Instances that answer that they are writable (not in recovery); absent "
                            "if none does while one of them could not be asked.",
                            {"namespace", "cluster"});
+constexpr Family kReplica("keelwatch_cluster_replica_enabled", Type::kGauge,
+                          "1 for a replica cluster, which follows another one and has no writable "
+                          "primary of its own (spec.replica), else 0.",
+                          {"namespace", "cluster"});
 constexpr Family kPrimaryTimestamp("keelwatch_cluster_current_primary_timestamp_seconds",
                                    Type::kGauge,
                                    "When the current primary took over, from the Cluster's status; "
@@ -81,9 +88,9 @@ constexpr Family kVersion("keelwatch_instance_version_number", Type::kGauge,
                           "does not answer.",
                           {"namespace", "cluster", "pod"});
 
-constexpr std::array<const Family*, 13> kFamilies = {
-    &kInfo,         &kPhase,      &kDesired,  &kReady,    &kWritable, &kPrimaryTimestamp, &kUp,
-    &kReachability, &kInRecovery, &kTimeline, &kPosition, &kStarted,  &kVersion};
+constexpr std::array<const Family*, 14> kFamilies = {
+    &kInfo, &kPhase,        &kDesired,    &kReady,    &kWritable, &kReplica, &kPrimaryTimestamp,
+    &kUp,   &kReachability, &kInRecovery, &kTimeline, &kPosition, &kStarted, &kVersion};
 
 void write_object(const model::Cluster& object, WallTime at, metrics::Writer& writer) {
   const std::string& ns = object.meta.ns;
@@ -136,6 +143,7 @@ void collect(const Input& input, metrics::Writer& writer) {
     }
     writer.write(kDesired, {cluster.ns, cluster.name}, cluster.instances_desired);
     writer.write(kWritable, {cluster.ns, cluster.name}, cluster.writable_primaries);
+    writer.write(kReplica, {cluster.ns, cluster.name}, cluster.replica);
     for (const auto& instance : cluster.instances) {
       write_instance(*instance, input.world.at, writer);
     }

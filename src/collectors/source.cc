@@ -13,10 +13,12 @@ namespace {
 using metrics::Family;
 using metrics::Type;
 
-constexpr Family kUp("keelwatch_source_up", Type::kGauge,
-                     "1 if the source's last attempt to read the target succeeded, 0 if it failed; "
-                     "absent before the first and where nothing is set up or installed.",
-                     {"source", "target"});
+constexpr Family kUp(
+    "keelwatch_source_up", Type::kGauge,
+    "1 if the source's last attempt to read the target succeeded and was not too "
+    "long ago, else 0; absent before the first attempt has ended and where nothing "
+    "is set up or installed.",
+    {"source", "target"});
 constexpr Family kNotSetUp("keelwatch_source_not_set_up", Type::kGauge,
                            "1 if no credential was ever given for the target; absent otherwise.",
                            {"source", "target"});
@@ -30,12 +32,15 @@ constexpr Family kLastSuccess("keelwatch_source_last_success_timestamp_seconds",
 constexpr Family kDuration("keelwatch_source_duration_seconds", Type::kGauge,
                            "How long the last finished attempt to read the target took.",
                            {"source", "target"});
-constexpr Family kErrors("keelwatch_source_errors_total", Type::kCounter,
-                         "Failed attempts to read the target, by reason, since keelwatch started.",
-                         {"source", "target", "reason"});
-constexpr Family kRequests("keelwatch_source_requests_total", Type::kCounter,
-                           "Requests or statements sent to the target since keelwatch started.",
-                           {"source", "target"});
+constexpr Family kErrors(
+    "keelwatch_source_errors_total", Type::kCounter,
+    "Failed attempts to read the target and answers that made no sense, by reason; "
+    "begins anew with the source.",
+    {"source", "target", "reason"});
+constexpr Family kRequests(
+    "keelwatch_source_requests_total", Type::kCounter,
+    "Requests or statements sent to the target; begins anew with the source.",
+    {"source", "target"});
 constexpr Family kSkew("keelwatch_source_clock_skew_seconds", Type::kGauge,
                        "The target's clock minus keelwatch's, from its answers; absent where it "
                        "does not tell the time.",
@@ -54,11 +59,11 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
   if (report.not_set_up) return writer.write(kNotSetUp, labels, fact(true, input));
   if (report.not_installed) return writer.write(kNotInstalled, labels, fact(true, input));
   // Before the first attempt has ended there is nothing to say, neither good nor bad.
-  const bool asked = report.up || !report.errors.empty() || report.last_success.has_value();
   writer.write(kUp, labels,
-               asked ? fact(report.up, input)
-                     : Observed<bool>::unknown(Error(ErrorCode::kUnavailable, "not asked yet"),
-                                               report.source + " " + report.target));
+               report.pending
+                   ? Observed<bool>::unknown(Error(ErrorCode::kUnavailable, "not asked yet"),
+                                             report.source + " " + report.target)
+                   : fact(report.up, input));
   writer.write(kLastSuccess, labels, fact(report.last_success, input));
   writer.write(kDuration, labels, fact(report.last_duration, input));
   writer.write(kRequests, labels, fact(report.requests, input));

@@ -49,8 +49,12 @@ void apply_login(InstanceTarget& target, PgTarget connection, const config::Post
   if (!login.password_file.empty()) {
     Result<std::string> password = read_file(login.password_file);
     if (!password) {
-      target.not_set_up_reason =
-          "password_file " + login.password_file + ": " + password.error().message();
+      // A Secret that nobody has made yet is an optional mount without the file; a file that is
+      // there and cannot be read is a fault.
+      std::string& reason = password.error().code() == ErrorCode::kNotFound
+                                ? target.not_set_up_reason
+                                : target.cannot_connect_reason;
+      reason = "password_file " + login.password_file + ": " + password.error().message();
       return;
     }
     connection.password = Secret(first_line(std::move(*password)));
@@ -79,7 +83,6 @@ InstanceTarget discovered_instance(const config::Config& config, const model::Po
                         .not_set_up_reason = {},
                         .cannot_connect_reason = {},
                         .terminating = pod.meta.deletion_timestamp.has_value()};
-  if (pod.pod_ip.empty()) target.cannot_connect_reason = "the Pod has no address yet";
   // CNPG's server certificate names the services, not the pods: verify as <cluster>-rw while
   // connecting to the pod's own address.
   PgTarget connection;
@@ -88,6 +91,9 @@ InstanceTarget discovered_instance(const config::Config& config, const model::Po
   connection.port = config.postgres.port;
   connection.statement_timeout = config.postgres.query_timeout;
   apply_login(target, std::move(connection), login_for(config, target.id), read_file);
+  if (pod.pod_ip.empty() && target.connection) {
+    target.cannot_connect_reason = "the Pod has no address yet";
+  }
   return target;
 }
 
@@ -141,12 +147,10 @@ Targets discover(const config::Config& config, const model::KubernetesSlice* kub
   // A credential that was there and vanished is a fault, not an instance that nobody set up.
   for (const InstanceTarget& before : previous.instances) {
     const auto found = targets.find(before.id);
-    const bool had_credential = before.connection || !before.cannot_connect_reason.empty();
-    if (found == targets.end() || found->second.connection || !had_credential) continue;
-    if (found->second.cannot_connect_reason.empty()) {
-      found->second.cannot_connect_reason =
-          "the credential vanished: " + std::exchange(found->second.not_set_up_reason, {});
-    }
+    if (found == targets.end() || found->second.not_set_up_reason.empty()) continue;
+    if (!before.not_set_up_reason.empty()) continue;
+    found->second.cannot_connect_reason =
+        "the credential vanished: " + std::exchange(found->second.not_set_up_reason, {});
   }
 
   Targets result;

@@ -12,9 +12,10 @@ namespace keelwatch::discovery {
 
 struct InstanceTarget {
   model::InstanceId id;
-  std::optional<PgTarget> connection;  // absent: no credential was ever given (not set up)
-  std::string not_set_up_reason;       // with what to do about it
-  std::string cannot_connect_reason;   // non-empty: no address yet (pod without IP): unknown
+  std::optional<PgTarget> connection;  // absent: no credential
+  std::string not_set_up_reason;       // non-empty: no credential was ever given; what to do
+  std::string cannot_connect_reason;   // non-empty, unknown: no address yet, or the credential
+                                       // cannot be read, or was there and vanished
   bool terminating = false;            // the Pod has a deletionTimestamp: let go of the connection
 
   bool operator==(const InstanceTarget&) const = default;

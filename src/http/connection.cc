@@ -331,7 +331,9 @@ void Connection::write() {
 void Connection::on_written() {
   body_.reset();
   release_body();
-  if (!keep_alive_) return linger();
+  // What was decided before writing may have changed meanwhile: who was at work when the server
+  // began to stop, or took other TLS settings, was not idle then and is idle now.
+  if (!keep_alive_ || server_.stopping_ || !uses(server_.web()->tls.get())) return linger();
   if (in_.size() > 0 || ended_) {
     enter(Phase::kReading, server_.limits_.request);
     return parse();

@@ -3,17 +3,14 @@
 #include <openssl/sha.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
 #include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "base/diagnostics.h"
 #include "base/edit_distance.h"
+#include "base/file.h"
 #include "base/mapping_reader.h"
 #include "base/yaml.h"
 #include "http/basic_auth.h"
@@ -40,28 +37,6 @@ const std::vector<AllowedHeader>& allowed_headers() {
       {"Content-Security-Policy", {}},
   };
   return headers;
-}
-
-Result<std::string> read_file(const std::string& path) {
-  errno = 0;
-  std::ifstream file(path, std::ios::binary);
-  std::string text;
-  if (file) {
-    text.resize(kMaxFileBytes + 1);
-    file.read(text.data(), static_cast<std::streamsize>(text.size()));
-    text.resize(static_cast<std::size_t>(file.gcount()));
-  }
-  if (!file.is_open() || file.bad()) {
-    const int why = errno;
-    const ErrorCode code = why == ENOENT                   ? ErrorCode::kNotFound
-                           : why == EACCES || why == EPERM ? ErrorCode::kForbidden
-                                                           : ErrorCode::kInvalid;
-    return Error(code, path + ": " + (why == 0 ? "cannot be read" : std::strerror(why)));
-  }
-  if (text.size() > kMaxFileBytes) {
-    return Error(ErrorCode::kTooLarge, path + ": larger than 1 MiB");
-  }
-  return text;
 }
 
 // Go's time.ParseDuration: "1.5h", "2m30s", "100ms"; in a YAML file also a bare "0".
@@ -142,7 +117,7 @@ class Reader {
     if (!in_file) return in_text;
     path = (std::filesystem::path(folder_) / path).string();  // an absolute one replaces the folder
     files_read_.push_back(path);
-    auto text = read_file(path);
+    auto text = read_file(path, kMaxFileBytes);
     if (!text) {
       map.error(key + "_file", text.error().message());
       return false;
@@ -360,7 +335,7 @@ Error error_of(const Diagnostics& problems) {
 std::string digest_of(const std::vector<std::string>& files) {
   std::string all;
   for (const std::string& path : files) {
-    const auto text = read_file(path);
+    const auto text = read_file(path, kMaxFileBytes);
     const std::string& content = text ? *text : text.error().message();
     unsigned char sum[SHA256_DIGEST_LENGTH];
     SHA256(reinterpret_cast<const unsigned char*>(content.data()), content.size(), sum);
@@ -391,7 +366,7 @@ Result<std::shared_ptr<const WebConfig>> parse_web_config(std::string_view text,
 }
 
 Result<std::shared_ptr<const WebConfig>> load_web_config(const std::string& path) {
-  const auto text = read_file(path);
+  const auto text = read_file(path, kMaxFileBytes);
   if (!text) return text.error();
   return parse_web_config(*text, path);
 }
@@ -402,20 +377,19 @@ std::optional<Result<std::shared_ptr<const WebConfig>>> WebConfigFile::reread() 
     all.push_back(path_);
     return digest_of(all);
   };
-  // Taken before the reading: what changes meanwhile is seen at the next look.
-  std::string now = digest();
-  if (now == seen_) return std::nullopt;
-
-  std::vector<std::string> files;
-  auto text = read_file(path_);
-  auto result = text ? parse_web_config(*text, path_, &files)
-                     : Result<std::shared_ptr<const WebConfig>>(text.error());
-  // A file that cannot be parsed names none: those of the last good one are kept in sight.
-  if (files != files_ && (result || !files.empty())) {
+  // The digest is older than what is read: a change in between is seen at the next look. So when
+  // files are named for the first time, all are read again.
+  std::optional<Result<std::shared_ptr<const WebConfig>>> result;
+  for (std::string now = digest(); now != seen_; now = digest()) {
+    seen_ = std::move(now);
+    std::vector<std::string> files;
+    const auto text = read_file(path_, kMaxFileBytes);
+    result = text ? parse_web_config(*text, path_, &files)
+                  : Result<std::shared_ptr<const WebConfig>>(text.error());
+    // A file that cannot be parsed names none: those of the last good one are kept in sight.
+    if (files == files_ || (!*result && files.empty())) return result;
     files_ = std::move(files);
-    now = digest();
   }
-  seen_ = std::move(now);
   return result;
 }
 

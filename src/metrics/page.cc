@@ -14,7 +14,7 @@ Page::Page(std::shared_ptr<const Samples> samples, SelfMetrics& self, const Cloc
     : samples_(std::move(samples)), self_(self), clock_(clock) {}
 
 std::shared_ptr<const std::string> Page::body(Format format, Encoding encoding) const {
-  Form& wanted = form(format, encoding);
+  Made& wanted = made_[index_of(format, encoding)];
   const MutexLock lock(wanted.mutex);
   if (wanted.body == nullptr) {
     const SteadyTime begin = clock_.steady();
@@ -24,16 +24,11 @@ std::shared_ptr<const std::string> Page::body(Format format, Encoding encoding) 
   return wanted.body;
 }
 
-Page::Form& Page::form(Format format, Encoding encoding) const {
-  return forms_[(format == Format::kOpenMetrics100 ? 2 : 0) +
-                (encoding == Encoding::kGzip ? 1 : 0)];
-}
-
 std::string Page::make(Format format, Encoding encoding) const {
   if (encoding == Encoding::kIdentity) return render(samples_.get(), self_, format);
   // Prometheus always asks for gzip: the plain text, ten times as large, is not kept for it. If it
   // is there, both forms show the same moment.
-  Form& plain = form(format, Encoding::kIdentity);
+  Made& plain = made_[index_of(format, Encoding::kIdentity)];
   std::shared_ptr<const std::string> text;
   {
     const MutexLock lock(plain.mutex);

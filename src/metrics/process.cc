@@ -5,20 +5,22 @@
 
 #include <charconv>
 #include <filesystem>
-#include <fstream>
 #include <limits>
-#include <sstream>
 #include <string>
+#include <utility>
 #include <vector>
+
+#include "base/file.h"
 
 namespace keelwatch::metrics {
 namespace {
 
-std::string read_file(const char* path) {
-  std::ifstream in(path);
-  std::ostringstream text;
-  text << in.rdbuf();
-  return std::move(text).str();
+constexpr std::size_t kMaxProcBytes = 4 << 20;  // /proc/stat has a line per CPU and its interrupts
+
+// Empty if it cannot be read: then the facts that it holds are absent.
+std::string text_of(const char* path) {
+  auto text = read_file(path, kMaxProcBytes);
+  return text ? std::move(*text) : std::string();
 }
 
 std::optional<double> number(std::string_view text) {
@@ -86,7 +88,7 @@ ProcessFacts parse_process(std::string_view self_stat, std::string_view system_s
 }
 
 ProcessFacts read_process() {
-  ProcessFacts facts = parse_process(read_file("/proc/self/stat"), read_file("/proc/stat"),
+  ProcessFacts facts = parse_process(text_of("/proc/self/stat"), text_of("/proc/stat"),
                                      static_cast<double>(sysconf(_SC_CLK_TCK)),
                                      static_cast<double>(sysconf(_SC_PAGESIZE)));
   facts.open_fds = count_open_fds();

@@ -18,33 +18,37 @@ constexpr Family kBuildInfo("keelwatch_build_info", Type::kGauge,
                             "Constant 1: the running keelwatch and what built it.",
                             {"version", "revision", "compiler"});
 constexpr Family kConfigGood("keelwatch_config_last_reload_successful", Type::kGauge,
-                             "Whether the configuration files last read were good; after a bad one "
-                             "the previous configuration runs on.",
+                             "1 if the configuration and the web configuration, as last read, are "
+                             "good; 0 if one is not: of that one the last good runs on, at the "
+                             "start the defaults.",
                              {});
-constexpr Family kConfigGoodTime("keelwatch_config_last_reload_success_timestamp_seconds",
-                                 Type::kGauge,
-                                 "When the running configuration was read; absent while none was "
-                                 "good.",
-                                 {});
-constexpr Family kStepDuration("keelwatch_step_duration_seconds", Type::kHistogram,
-                               "Time to turn one snapshot into samples, rule states and messages.",
-                               {});
-constexpr Family kSteps("keelwatch_steps_total", Type::kCounter, "Steps since the start.", {});
+constexpr Family kConfigGoodTime(
+    "keelwatch_config_last_reload_success_timestamp_seconds", Type::kGauge,
+    "When the configuration files were last read and all of them good; "
+    "absent before.",
+    {});
+constexpr Family kStepDuration(
+    "keelwatch_step_duration_seconds", Type::kHistogram,
+    "Time to turn one snapshot into samples, of steps that did not fail.", {});
+constexpr Family kSteps("keelwatch_steps_total", Type::kCounter,
+                        "Steps that did not fail, since the start.", {});
 constexpr Family kOverruns("keelwatch_step_overruns_total", Type::kCounter,
-                           "Steps that took longer than their slot.", {});
+                           "Steps that took longer than their slot, since the start.", {});
 constexpr Family kSnapshotAge("keelwatch_snapshot_age_seconds", Type::kGauge,
-                              "Age of the snapshot behind this page, when it was rendered; absent "
-                              "before the first step.",
+                              "Age of the newest snapshot when this page was rendered; before the "
+                              "first one, the time since the start.",
                               {});
 constexpr Family kRequests("keelwatch_http_requests_total", Type::kCounter,
-                           "Answered HTTP requests by route and status code; absent until the "
-                           "first.",
+                           "Answers to requests for metrics, health, reload and API by route "
+                           "and status code; not those of pages, of unknown paths and to clients "
+                           "that are refused. Absent until the first.",
                            {"handler", "code"});
 constexpr Family kRender(
     "keelwatch_page_render_duration_seconds", Type::kHistogram,
-    "Time to print and compress one /metrics page, once per snapshot and form.", {});
+    "Time to print and compress one page of a snapshot, once per form that is asked for.", {});
 constexpr Family kLogLines("keelwatch_log_lines_total", Type::kCounter,
-                           "Log lines by level, whether printed or not.", {"level"});
+                           "Log lines by level since the start, whether printed or not.",
+                           {"level"});
 
 constexpr Family kCpu("process_cpu_seconds_total", Type::kCounter,
                       "User and system CPU time of this process, from /proc/self/stat.", {});
@@ -79,20 +83,6 @@ constexpr std::string_view kCompiler = "clang " __clang_version__;
 #else
 constexpr std::string_view kCompiler = "gcc " __VERSION__;
 #endif
-
-std::string_view level_name(LogLevel level) {
-  switch (level) {
-    case LogLevel::kDebug:
-      return "debug";
-    case LogLevel::kInfo:
-      return "info";
-    case LogLevel::kWarn:
-      return "warn";
-    case LogLevel::kError:
-      return "error";
-  }
-  return "error";
-}
 
 template <typename Builder>
 auto& add(prometheus::Registry& registry, Builder builder, const Family& family) {
@@ -212,7 +202,7 @@ SelfMetrics::SelfMetrics(const BuildInfo& build, const Clock& clock)
       .Set(1);
   for (const LogLevel level :
        {LogLevel::kDebug, LogLevel::kInfo, LogLevel::kWarn, LogLevel::kError}) {
-    impl_->log_lines.Add({{"level", std::string(level_name(level))}});
+    impl_->log_lines.Add({{"level", std::string(to_string(level))}});
   }
 }
 
@@ -241,7 +231,7 @@ void SelfMetrics::http_request(std::string_view handler, int code) {
 void SelfMetrics::page_rendered(Duration took) { impl_->render.Observe(to_seconds(took)); }
 
 void SelfMetrics::log_line(LogLevel level) {
-  impl_->log_lines.Add({{"level", std::string(level_name(level))}}).Increment();
+  impl_->log_lines.Add({{"level", std::string(to_string(level))}}).Increment();
 }
 
 std::span<const Family* const> SelfMetrics::families() { return kFamilies; }

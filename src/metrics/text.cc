@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdint>
 
+#include "base/utf8.h"
+
 namespace keelwatch::metrics {
 namespace {
 
@@ -28,7 +30,7 @@ void append_escaped(std::string& out, std::string_view text, Quotes quotes) {
     } else if (byte == '"' && quotes == Quotes::kEscape) {
       replace(i, 1, "\\\"");
     } else if (byte >= 0x80) {
-      length = utf8_sequence(text.substr(i));
+      length = utf8_sequence_length(text.substr(i));
       if (length == 0) replace(i, length = 1, kReplacement);
     }
     i += length;
@@ -38,30 +40,10 @@ void append_escaped(std::string& out, std::string_view text, Quotes quotes) {
 
 }  // namespace
 
-std::size_t utf8_sequence(std::string_view text) {
-  const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto continues = [&](std::size_t i, unsigned char low = 0x80, unsigned char high = 0xBF) {
-    return i < text.size() && byte(i) >= low && byte(i) <= high;
-  };
-  const unsigned char lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead >= 0xC2 && lead <= 0xDF) return continues(1) ? 2 : 0;
-  if (lead >= 0xE0 && lead <= 0xEF) {
-    const unsigned char low = lead == 0xE0 ? 0xA0 : 0x80;
-    const unsigned char high = lead == 0xED ? 0x9F : 0xBF;
-    return continues(1, low, high) && continues(2) ? 3 : 0;
-  }
-  if (lead >= 0xF0 && lead <= 0xF4) {
-    const unsigned char low = lead == 0xF0 ? 0x90 : 0x80;
-    const unsigned char high = lead == 0xF4 ? 0x8F : 0xBF;
-    return continues(1, low, high) && continues(2) && continues(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 bool is_utf8(std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = utf8_sequence(text);
+    const bool ascii = static_cast<unsigned char>(text.front()) < 0x80;
+    const std::size_t length = ascii ? 1 : utf8_sequence_length(text);
     if (length == 0) return false;
     text.remove_prefix(length);
   }

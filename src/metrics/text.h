@@ -1,4 +1,4 @@
-// The pieces that a page is written with: numbers, escapes, UTF-8. Shared by the samples' writer
+// The pieces that a page is written with: numbers, escapes. Shared by the samples' writer
 // and by our own registry's.
 #pragma once
 
@@ -11,9 +11,6 @@
 
 namespace keelwatch::metrics {
 
-// The length of the well-formed UTF-8 sequence at the front of `text`, or 0 (RFC 3629: no overlong
-// forms, no surrogates, nothing beyond U+10FFFF). `text` is not empty.
-[[nodiscard]] std::size_t utf8_sequence(std::string_view text);
 [[nodiscard]] bool is_utf8(std::string_view text);
 
 // The shortest text that reads back as the same double; whole numbers below 1e15 without exponent;

@@ -1,6 +1,9 @@
 #include "model/assemble.h"
 
+#include <algorithm>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/time_text.h"
 
@@ -13,37 +16,74 @@ constexpr Duration kFutureTolerance = std::chrono::seconds(1);
 
 class Staleness {
  public:
-  Staleness(Duration bound, WallTime now) : bound_(bound), now_(now) {}
+  Staleness(std::string source, Duration bound, std::optional<WallTime> awaited_since, WallTime now)
+      : source_(std::move(source)), bound_(bound), awaited_since_(awaited_since), now_(now) {}
+
+  [[nodiscard]] const std::string& source() const { return source_; }
+
+  [[nodiscard]] bool expired(WallTime at) const {
+    const Duration age = now_ - at;
+    return age > bound_ || age < -kFutureTolerance;
+  }
 
   template <typename T>
   [[nodiscard]] bool expired(const Observed<T>& observed) const {
-    if (!observed.is_known()) return false;
-    const Duration age = now_ - observed.observed_at();
-    return age > bound_ || age < -kFutureTolerance;
+    return observed.is_known() && expired(observed.observed_at());
+  }
+
+  [[nodiscard]] bool expired(const SourceReport& report) const {
+    return report.up && report.last_success && expired(*report.last_success);
   }
 
   template <typename T>
   [[nodiscard]] Observed<T> apply(const Observed<T>& observed, const std::string& source) const {
     if (!expired(observed)) return observed;
-    const Duration age = now_ - observed.observed_at();
-    return Observed<T>::unknown(
-        Error(ErrorCode::kTimeout, age < Duration::zero()
-                                       ? "the answer is " + format_duration(-age) +
-                                             " from the future: the clock was set back"
-                                       : "no answer for " + format_duration(age)),
-        source);
+    return Observed<T>::unknown(Error(ErrorCode::kTimeout, reason(observed.observed_at())), source);
+  }
+
+  [[nodiscard]] std::vector<SourceReport> apply(std::vector<SourceReport> reports) const {
+    for (SourceReport& report : reports) {
+      if (!expired(report)) continue;
+      report.up = false;
+      report.last_error = reason(*report.last_success);
+    }
+    return reports;
+  }
+
+  // Of a source that has not published yet.
+  [[nodiscard]] std::vector<SourceReport> silent_reports() const {
+    if (!awaited_since_) return {};
+    SourceReport report;
+    report.source = source_;
+    report.target = source_;
+    report.pending = !expired(*awaited_since_);
+    report.last_error = "it has published nothing for " + format_duration(now_ - *awaited_since_);
+    return {report};
   }
 
  private:
+  [[nodiscard]] std::string reason(WallTime at) const {
+    const Duration age = now_ - at;
+    if (age >= Duration::zero()) return "no answer for " + format_duration(age);
+    return "the answer is " + format_duration(-age) + " from the future: the clock was set back";
+  }
+
+  std::string source_;
   Duration bound_;
+  std::optional<WallTime> awaited_since_;
   WallTime now_;
 };
+
+bool any_expired(const std::vector<SourceReport>& reports, const Staleness& staleness) {
+  return std::ranges::any_of(reports,
+                             [&](const SourceReport& report) { return staleness.expired(report); });
+}
 
 std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSlice> slice,
                                              const Staleness& staleness) {
   if (!slice) {
     const Error silent(ErrorCode::kUnavailable, "no answer yet");
-    const std::string source = "kubernetes";
+    const std::string& source = staleness.source();
     return std::make_shared<KubernetesSlice>(KubernetesSlice{
         .clusters = Observed<ObjectList<Cluster>>::unknown(silent, source),
         .pods = Observed<ObjectList<Pod>>::unknown(silent, source),
@@ -51,11 +91,12 @@ std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSli
         .claims = Observed<ObjectList<PersistentVolumeClaim>>::unknown(silent, source),
         .volumes = Observed<ObjectList<PersistentVolume>>::unknown(silent, source),
         .nodes = Observed<ObjectList<Node>>::unknown(silent, source),
-        .reports = {}});
+        .reports = staleness.silent_reports()});
   }
   const bool all_fresh = !staleness.expired(slice->clusters) && !staleness.expired(slice->pods) &&
                          !staleness.expired(slice->services) && !staleness.expired(slice->claims) &&
-                         !staleness.expired(slice->volumes) && !staleness.expired(slice->nodes);
+                         !staleness.expired(slice->volumes) && !staleness.expired(slice->nodes) &&
+                         !any_expired(slice->reports, staleness);
   if (all_fresh) return slice;
   return std::make_shared<KubernetesSlice>(
       KubernetesSlice{.clusters = staleness.apply(slice->clusters, "kubernetes Cluster"),
@@ -64,7 +105,7 @@ std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSli
                       .claims = staleness.apply(slice->claims, "kubernetes PersistentVolumeClaim"),
                       .volumes = staleness.apply(slice->volumes, "kubernetes PersistentVolume"),
                       .nodes = staleness.apply(slice->nodes, "kubernetes Node"),
-                      .reports = slice->reports});
+                      .reports = staleness.apply(slice->reports)});
 }
 
 std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
@@ -73,7 +114,7 @@ std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
       !staleness.expired(instance->wal_receiver)) {
     return instance;
   }
-  const std::string source = "postgres " + text(instance->id);
+  const std::string source = staleness.source() + " " + text(instance->id);
   Instance aged = *instance;
   aged.server = staleness.apply(instance->server, source);
   aged.senders = staleness.apply(instance->senders, source);
@@ -88,25 +129,31 @@ std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
 
 std::shared_ptr<const PostgresSlice> fresh(std::shared_ptr<const PostgresSlice> slice,
                                            const Staleness& staleness) {
-  if (!slice) return std::make_shared<const PostgresSlice>();
   auto aged = std::make_shared<PostgresSlice>();
-  bool changed = false;
+  if (!slice) {
+    aged->reports = staleness.silent_reports();
+    return aged;
+  }
+  bool changed = any_expired(slice->reports, staleness);
   aged->instances.reserve(slice->instances.size());
   for (const auto& instance : slice->instances) {
     aged->instances.push_back(fresh(instance, staleness));
     changed = changed || aged->instances.back() != instance;
   }
   if (!changed) return slice;
-  aged->reports = slice->reports;
+  aged->reports = staleness.apply(slice->reports);
   return aged;
 }
 
 }  // namespace
 
 World assemble(const Slices& slices, const Freshness& freshness, WallTime now) {
-  return World{.at = now,
-               .kubernetes = fresh(slices.kubernetes, Staleness(freshness.kubernetes, now)),
-               .postgres = fresh(slices.postgres, Staleness(freshness.postgres, now))};
+  const std::optional<WallTime> since = slices.awaited_since;
+  return World{
+      .at = now,
+      .kubernetes =
+          fresh(slices.kubernetes, Staleness("kubernetes", freshness.kubernetes, since, now)),
+      .postgres = fresh(slices.postgres, Staleness("postgres", freshness.postgres, since, now))};
 }
 
 }  // namespace keelwatch::model

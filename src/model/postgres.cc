@@ -28,6 +28,7 @@ constexpr std::array kReachabilityNames = {
     ReachabilityName{Reachability::kConnecting, "connecting"},
     ReachabilityName{Reachability::kConnected, "connected"},
     ReachabilityName{Reachability::kRefused, "refused"},
+    ReachabilityName{Reachability::kUnreachable, "unreachable"},
     ReachabilityName{Reachability::kSilent, "silent"},
     ReachabilityName{Reachability::kNameUnknown, "name_unknown"},
     ReachabilityName{Reachability::kTlsFailed, "tls_failed"},

@@ -48,16 +48,17 @@ struct InstanceId {
 
 // What happened at the last attempt to talk to the instance.
 enum class Reachability {
-  kConnecting,  // no attempt has ended yet
+  kConnecting,  // no attempt has ended yet, or none since a held connection was lost
   kConnected,
-  kRefused,             // nobody listens, or reset
+  kRefused,             // nobody listens there: the host itself says so
+  kUnreachable,         // no route, reset, or what answers is no PostgreSQL
   kSilent,              // the deadline passed: frozen, black hole
   kNameUnknown,         // DNS
   kTlsFailed,           // verification or handshake
   kAuthFailed,          // wrong password, no such role, pg_hba
   kTooManyConnections,  // 53300
   kStartingUp,          // 57P03
-  kShuttingDown,        // 57P03, 57P01
+  kShuttingDown,        // 57P03
   kNotSetUp,            // no credential given
 };
 [[nodiscard]] std::string_view to_string(Reachability reachability);
@@ -66,6 +67,7 @@ enum class Reachability {
 // One row of pg_stat_replication on the instance that sends. Positions are NULL without pg_monitor.
 struct Sender {
   std::string application_name;  // CNPG: the standby's pod name
+  std::string slot_type;         // physical, logical; empty: it uses no slot
   std::string state;             // startup, catchup, streaming, backup, stopping
   std::string sync_state;        // async, potential, sync, quorum
   std::optional<Lsn> sent;
@@ -78,10 +80,11 @@ struct Sender {
 
   static constexpr auto fields() {
     return std::tuple(field("applicationName", &Sender::application_name),
-                      field("state", &Sender::state), field("syncState", &Sender::sync_state),
-                      field("sent", &Sender::sent), field("write", &Sender::write),
-                      field("flush", &Sender::flush), field("replay", &Sender::replay),
-                      field("writeLag", &Sender::write_lag), field("flushLag", &Sender::flush_lag),
+                      field("slotType", &Sender::slot_type), field("state", &Sender::state),
+                      field("syncState", &Sender::sync_state), field("sent", &Sender::sent),
+                      field("write", &Sender::write), field("flush", &Sender::flush),
+                      field("replay", &Sender::replay), field("writeLag", &Sender::write_lag),
+                      field("flushLag", &Sender::flush_lag),
                       field("replayLag", &Sender::replay_lag));
   }
 };

@@ -75,9 +75,9 @@ TEST_CASE("each fault of a standby has its own state", "[analysis]") {
       {"half-open: the receiver believes in it, the primary has no row",
        {primary({}), standby_with(unchanged)},
        "cut_off"},
-      {"named otherwise: an unnamed row may be this one",
+      {"CNPG names each row after its Pod: a row of somebody else is not this one",
        {primary({sender_row("walreceiver", kHead)}), standby_with(unchanged)},
-       "streaming"},
+       "cut_off"},
       {"cascaded from another standby",
        {primary({sender_row("pg-3", kHead)}), standby_with(unchanged),
         answering("pg-3", standby_facts(kHead), {sender_row("pg-2", kHead)}, {receiver()})},
@@ -113,6 +113,9 @@ TEST_CASE("each fault of a standby has its own state", "[analysis]") {
             row("streaming")),
         standby_with(unchanged)},
        "streaming"},
+      {"later timeline than the primary's, although its receiver connects for a moment",
+       {primary(row("streaming")), standby_with([](model::ServerFacts& s) { s.timeline = 2; })},
+       "diverged_timeline"},
       {"other system identifier",
        {primary(row("streaming")),
         standby_with([](model::ServerFacts& s) { s.system_identifier = "1"; })},
@@ -127,6 +130,7 @@ TEST_CASE("each fault of a standby has its own state", "[analysis]") {
        "diverged_timeline"},
       {"refused", {primary({}), silent("pg-2", Reachability::kRefused)}, "unreachable"},
       {"silent", {primary(row("streaming")), silent("pg-2", Reachability::kSilent)}, "unreachable"},
+      {"no route", {primary({}), silent("pg-2", Reachability::kUnreachable)}, "unreachable"},
       {"starting up", {primary({}), silent("pg-2", Reachability::kStartingUp)}, "starting"},
       {"shutting down", {primary({}), silent("pg-2", Reachability::kShuttingDown)}, "starting"},
       {"first attempt not ended",
@@ -270,6 +274,12 @@ TEST_CASE("the number of writable primaries is known only when it can be", "[ana
       {"the primary's connections are refused",
        {silent("pg-1", Reachability::kRefused), answering("pg-2", standby_facts(1))},
        0},
+      {"no route to the primary",
+       {silent("pg-1", Reachability::kUnreachable), answering("pg-2", standby_facts(1))},
+       std::nullopt},
+      {"the session with the primary ended",
+       {silent("pg-1", Reachability::kConnecting), answering("pg-2", standby_facts(1))},
+       std::nullopt},
       {"the primary is silent",
        {silent("pg-1", Reachability::kSilent), answering("pg-2", standby_facts(1))},
        std::nullopt},
@@ -286,6 +296,71 @@ TEST_CASE("the number of writable primaries is known only when it can be", "[ana
     CHECK(count.is_known() == c.expected.has_value());
     if (c.expected) CHECK(known(count) == *c.expected);
   }
+}
+
+TEST_CASE("a refusal counts only as long as the address is the instance's own", "[analysis]") {
+  auto kubernetes = kubernetes_slice();
+  kubernetes.pods = Observed<model::ObjectList<model::Pod>>::unknown(
+      Error(ErrorCode::kTimeout, "no answer"), "kubernetes Pod");
+  const std::vector<Instance> instances = {silent("pg-1", Reachability::kRefused),
+                                           answering("pg-2", standby_facts(1))};
+  const model::World blind = model::assemble(slices(instances, kubernetes), {}, kNow);
+  Memory memory;
+  CHECK_FALSE(assess(blind, {}, memory).clusters.at(0).writable_primaries.is_known());
+
+  config::Config by_hand;
+  config::PostgresCluster listed;
+  listed.ns = "default";
+  listed.name = "pg";
+  listed.instances.emplace_back();
+  by_hand.postgres.clusters.push_back(listed);
+  CHECK(known(assess(blind, by_hand, memory).clusters.at(0).writable_primaries) == 0);
+}
+
+TEST_CASE("a replica cluster is remembered while the API is silent", "[analysis]") {
+  auto object = std::make_shared<model::Cluster>(*cluster_object());
+  object->replica_cluster = true;
+  const std::vector<Instance> instances = {answering("pg-1", standby_facts(1))};
+  Memory memory;
+  const auto replica = [&](const model::KubernetesSlice& kubernetes) {
+    const model::World seen = model::assemble(slices(instances, kubernetes), {}, kNow);
+    return assess(seen, {}, memory).clusters.at(0).replica;
+  };
+  auto silence = kubernetes_slice();
+  silence.clusters = Observed<model::ObjectList<model::Cluster>>::unknown(
+      Error(ErrorCode::kTimeout, "no answer"), "kubernetes Cluster");
+  CHECK_FALSE(replica(silence).is_known());
+  CHECK(known(replica(kubernetes_slice({object}))));
+  CHECK(known(replica(silence)));
+  CHECK_FALSE(known(replica(kubernetes_slice())));
+}
+
+TEST_CASE("other receivers of WAL say nothing of a standby that is gone", "[analysis]") {
+  // Listed by hand: a standby may call itself otherwise than the configuration does.
+  const auto streaming = [](const std::function<void(model::Sender&)>& differs, bool by_hand) {
+    model::Sender other = sender_row("other", kHead);
+    differs(other);
+    const std::vector<Instance> instances = {primary({other}),
+                                             silent("pg-2", Reachability::kRefused)};
+    const auto objects = by_hand ? model::ObjectList<model::Cluster>{}
+                                 : model::ObjectList<model::Cluster>{cluster_object()};
+    Memory memory;
+    const model::World seen =
+        model::assemble(slices(instances, kubernetes_slice(objects)), {}, kNow);
+    return assess(seen, {}, memory).replication.at(0).standbys_streaming;
+  };
+  CHECK(known(streaming([](model::Sender& s) { s.slot_type = "logical"; }, true)) == 0);
+  CHECK(known(streaming([](model::Sender& s) { s.replay.reset(); }, true)) == 0);  // pg_receivewal
+  CHECK_FALSE(streaming([](model::Sender&) {}, true).is_known());
+  CHECK(known(streaming([](model::Sender&) {}, false)) == 0);
+}
+
+TEST_CASE("what a diverged standby has on disk does not lessen the loss", "[analysis]") {
+  model::ServerFacts ahead = standby_facts(kHead + kMiB);
+  ahead.timeline = 2;
+  const Replication replication =
+      assess_one({primary({sender_row("pg-2", kHead)}), answering("pg-2", ahead)});
+  CHECK_FALSE(replication.loss_if_primary_dies_bytes.is_known());
 }
 
 TEST_CASE("a standby of which it is unknown whether it streams leaves the count unknown",

@@ -72,7 +72,7 @@ TEST_CASE("a timeline tells what changed and when, and that silence is not healt
   tape.push_back(
       {kNow + 2s, nullptr,
        postgres({primary({}), silent("pg-2", model::Reachability::kRefused)}, kNow + 2s)});
-  const std::string text = timeline(tape, config::Config{}, 20s);
+  const std::string text = to_text(timeline(tape, config::Config{}, 20s));
   CHECK_THAT(text, Catch::Contains("+0.1s keelwatch_replication_standby_state{cluster=\"pg\","
                                    "namespace=\"default\",pod=\"pg-2\"} streaming\n"));
   CHECK_THAT(text, Catch::Contains("+2.0s keelwatch_replication_standby_state{cluster=\"pg\","
@@ -95,7 +95,7 @@ TEST_CASE("each recorded fault gives its golden timeline", "[app][tapes]") {
     ++tapes;
     const auto tape = read_tape(slurp(entry.path()));
     REQUIRE(tape);
-    const std::string text = timeline(*tape, config::Config{}, 0s);
+    const std::string text = to_text(timeline(*tape, config::Config{}, 0s));
     fs::path golden = entry.path();
     golden.replace_extension(".timeline");
     if (update) std::ofstream(golden) << text;

@@ -2,7 +2,6 @@
 #include <unistd.h>
 
 #include <catch2/catch.hpp>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -17,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using model::KubernetesSlice;
-
-bool long_mode() { return std::getenv("KEELWATCH_LONG") != nullptr; }
 
 // A folder of its own that goes with the object.
 class Folder {
@@ -258,7 +255,7 @@ TEST_CASE("while the network hangs the age grows, and afterwards it is fresh aga
 TEST_CASE("the watch is killed again and again while objects change: no change is lost",
           "[contract][kubernetes]") {
   const Server server(GENERATE(from_range(kube_server_names())));
-  const int kills = long_mode() ? 100 : 20;
+  constexpr int kKills = 100;
   std::map<std::string, std::string> truth;
   const auto put = [&](const std::string& name, const std::string& mark) {
     server.api->put(pod_json("killing", name, mark));
@@ -272,7 +269,7 @@ TEST_CASE("the watch is killed again and again while objects change: no change i
     return text;
   };
   REQUIRE(reader.until(pods_are(expected())));
-  for (int i = 1; i <= kills; ++i) {
+  for (int i = 1; i <= kKills; ++i) {
     INFO("kill " << i);
     const std::string mark = std::to_string(i);
     put("p" + std::to_string(i % 5), mark);

@@ -97,6 +97,27 @@ TEST_CASE("a credential that vanishes is a fault, not a missing setup", "[discov
              Catch::StartsWith("the credential vanished"));
 }
 
+TEST_CASE("a credential that is there and cannot be read is a fault at once", "[discovery]") {
+  const auto slice = with_pods({pod("pg-1", "10.0.0.1", instance_labels())});
+  const ReadFile unreadable = [](const std::string&) -> Result<std::string> {
+    return Error(ErrorCode::kForbidden, "permission denied");
+  };
+  const Targets targets = discover(with_password(), &slice, unreadable, {});
+  CHECK(targets.instances.at(0).not_set_up_reason.empty());
+  CHECK_THAT(targets.instances.at(0).cannot_connect_reason, Catch::EndsWith("permission denied"));
+}
+
+TEST_CASE("without a credential a pod's missing address is no matter", "[discovery]") {
+  const config::Config config;
+  const auto waiting = with_pods({pod("pg-1", "", instance_labels())});
+  const Targets before = discover(config, &waiting, password_file, {});
+  CHECK(before.instances.at(0).cannot_connect_reason.empty());
+  const auto running = with_pods({pod("pg-1", "10.0.0.1", instance_labels())});
+  const Targets after = discover(config, &running, password_file, before);
+  CHECK(after.instances.at(0).cannot_connect_reason.empty());
+  CHECK_FALSE(after.instances.at(0).not_set_up_reason.empty());
+}
+
 TEST_CASE("a silent API server keeps the instances, an emptied list does not", "[discovery]") {
   const auto slice = with_pods({pod("pg-1", "10.0.0.1", instance_labels())});
   const Targets before = discover(with_password(), &slice, password_file, {});

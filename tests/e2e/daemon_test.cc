@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "tests/standins/kube_api.h"
+#include "tests/support/certificates.h"
 #include "tests/support/keelwatch_process.h"
 #include "tests/support/postgres_server.h"
 
@@ -165,6 +166,33 @@ class Client {
 
 }  // namespace
 
+TEST_CASE("a standby killed 100 times is on the page within 400 ms each time",
+          "[.][e2e][long:kill-loop]") {
+  System system;
+  const Folder folder;
+  const KeelwatchProcess keelwatch(system.config(folder.path));
+  std::vector<double> milliseconds;
+  for (int i = 0; i < 100; ++i) {
+    INFO("kill " << i);
+    REQUIRE(keelwatch.wait_for(state("pg-2", "streaming"), 1, 30s));
+    // Every point of the second between two rounds has its turn.
+    std::this_thread::sleep_for(1ms * (37 * i % 1000));
+    system.second->kill9();
+    const auto took = keelwatch.wait_for(instance("keelwatch_instance_up", "pg-2"), 0, 5s);
+    REQUIRE(took);
+    CHECK(*took < 400ms);
+    milliseconds.push_back(std::chrono::duration<double, std::milli>(*took).count());
+    CHECK(keelwatch.value(instance("keelwatch_instance_up", "pg-3")) == 1);
+    REQUIRE(system.second->wait_stopped(20s));
+    system.second->start();
+  }
+  std::sort(milliseconds.begin(), milliseconds.end());
+  if (const char* figures = std::getenv("KEELWATCH_FIGURES")) {
+    std::ofstream(figures, std::ios::app)
+        << "median " << milliseconds[50] << " ms, longest " << milliseconds.back() << " ms\n";
+  }
+}
+
 TEST_CASE("a healthy system shows so, and each of its faults", "[e2e]") {
   System system;
   const Folder folder;
@@ -218,15 +246,20 @@ TEST_CASE("a healthy system shows so, and each of its faults", "[e2e]") {
     REQUIRE(lag);
     CHECK(*lag > 1'000'000);
     system.primary.sql("insert into t select generate_series(1, 100000)");
-    const auto give_up = steady_clock::now() + 5s;
-    std::optional<double> later = lag;
-    while (steady_clock::now() < give_up && (!later || *later <= *lag)) {
+    // On a busy machine an answer may come too late and leave a gap; what must not come is less.
+    const auto give_up = steady_clock::now() + 20s;
+    std::optional<double> later;
+    std::optional<double> healthy;
+    while (steady_clock::now() < give_up &&
+           (!later || *later <= *lag || !healthy || *healthy >= *lag)) {
       later = keelwatch.value(replay_lag("pg-2"));
-      REQUIRE(later);
-      REQUIRE(*later >= *lag);
+      healthy = keelwatch.value(replay_lag("pg-3"));
+      if (later) REQUIRE(*later >= *lag);
     }
+    REQUIRE(later);
     CHECK(*later > *lag);
-    CHECK(keelwatch.value(replay_lag("pg-3")) < *lag);
+    REQUIRE(healthy);
+    CHECK(*healthy < *lag);
   }
   SECTION("with all sources dead the page still answers, and says so") {
     system.api.set_fault(fault(standins::KubeFault::Kind::kReset));
@@ -271,6 +304,7 @@ TEST_CASE("a step thread that stands still is never served as fresh", "[e2e]") {
     CHECK(*age > 3);
     CHECK(keelwatch.get("/-/healthy").status == 503);
     CHECK(keelwatch.get("/-/ready").status == 503);
+    CHECK(keelwatch.get("/api/v1/explain?series=keelwatch_source_not_set_up").status == 503);
   }
   CHECK(keelwatch.wait_for(fact, 1, 10s));
   CHECK(keelwatch.get("/-/healthy").status == 200);
@@ -299,6 +333,75 @@ TEST_CASE("a reload takes a good file, refuses a bad one, and says so", "[e2e]")
   CHECK(keelwatch.get("/-/reload").status == 405);
 }
 
+TEST_CASE("a bad web configuration is a failed reload, and the good one stays in force", "[e2e]") {
+  const Folder folder;
+  const std::string web = folder.path + "/web.yml";
+  const auto write_web = [&](const std::string& frame_options) {
+    std::ofstream(web) << "http_server_config: {headers: {X-Frame-Options: " << frame_options
+                       << "}}\n";
+  };
+  write_web("deny");
+  const KeelwatchProcess keelwatch("kubernetes: {enabled: off}\n", {"--web.config.file", web});
+  const auto header = [&] { return keelwatch.get("/-/healthy").header("x-frame-options"); };
+  const std::string good = "keelwatch_config_last_reload_successful";
+  const std::string good_time = "keelwatch_config_last_reload_success_timestamp_seconds";
+  REQUIRE(keelwatch.wait_for(good, 1));
+  const auto loaded_at = keelwatch.value(good_time);
+  CHECK(header() == "deny");
+
+  write_web("perhaps");
+  for (int i = 0; i < 2; ++i) {  // it does not become good by being read twice
+    const RawResponse refused = keelwatch.post("/-/reload");
+    CHECK(refused.status == 500);
+    CHECK_THAT(refused.body, Catch::Contains("web.yml:1:") && Catch::Contains("perhaps"));
+  }
+  CHECK(keelwatch.wait_for(good, 0));
+  CHECK(keelwatch.value(good_time) == loaded_at);
+  CHECK(header() == "deny");
+  CHECK_THAT(keelwatch.log(), Catch::Contains("the new web configuration is invalid"));
+  // A good file beside it does not hide it.
+  std::ofstream(keelwatch.config_file()) << "step_interval: 2s\n";
+  CHECK(keelwatch.post("/-/reload").status == 500);
+
+  write_web("sameorigin");
+  CHECK(keelwatch.post("/-/reload").status == 200);
+  CHECK(keelwatch.wait_for(good, 1));
+  CHECK(header() == "sameorigin");
+  // And bad without being told, by the content of the file.
+  write_web("perhaps");
+  CHECK(keelwatch.wait_for(good, 0, 15s));
+  CHECK(header() == "sameorigin");
+}
+
+TEST_CASE("a certificate that rotates is served without a signal", "[e2e]") {
+  const Folder folder;
+  const CertificateAuthority old_authority, new_authority;
+  const auto write_pair = [&](const CertificateAuthority& authority) {
+    const CertifiedKey pair = authority.issue_for_localhost();
+    write_file(folder.path + "/tls.crt", pair.certificate_pem);
+    write_file(folder.path + "/tls.key", pair.key_pem);
+  };
+  write_pair(old_authority);
+  std::ofstream(folder.path + "/web.yml")
+      << "tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n";
+  const KeelwatchProcess keelwatch("kubernetes: {enabled: off}\n",
+                                   {"--web.config.file", folder.path + "/web.yml"});
+  const std::string url = "https://127.0.0.1:" + std::to_string(keelwatch.port());
+  CHECK(raw_get({url, old_authority.pem(), ""}, "/-/healthy").status == 200);
+
+  write_pair(new_authority);
+  const auto served = [&] {
+    try {
+      return raw_get({url, new_authority.pem(), ""}, "/-/healthy").status == 200;
+    } catch (const RawHttpError&) {
+      return false;
+    }
+  };
+  const auto give_up = steady_clock::now() + 20s;
+  while (!served() && steady_clock::now() < give_up) std::this_thread::sleep_for(50ms);
+  CHECK(served());
+}
+
 TEST_CASE("SIGTERM ends the program in order and within ten seconds", "[e2e]") {
   System system;
   const Folder folder;
@@ -321,6 +424,7 @@ TEST_CASE("a bad configuration at the start is an error, or is tolerated and tol
                     Catch::Contains("did you mean \\\"postgres\\\"?"));
   const KeelwatchProcess tolerant("postgress: {}\n", {"--config.tolerate-invalid"});
   CHECK(tolerant.wait_for("keelwatch_config_last_reload_successful", 0));
+  CHECK_FALSE(tolerant.value("keelwatch_config_last_reload_success_timestamp_seconds"));
 }
 
 TEST_CASE("every runbook that a bundled alert links to is served", "[e2e]") {

@@ -12,12 +12,13 @@
 namespace keelwatch::http {
 namespace {
 
+using keelwatch::testing::CertificateAuthority;
+using keelwatch::testing::CertifiedKey;
 using testing::Answer;
 using testing::eventually;
-using testing::Identity;
-using testing::make_identity;
 using testing::RawClient;
 using testing::TemporaryFolder;
+using testing::test_routes;
 using testing::TestServer;
 using testing::TlsClient;
 
@@ -39,14 +40,15 @@ struct Pki {
   Pki() {
     folder.write("server.pem", server.certificate_pem);
     folder.write("server.key", server.key_pem);
-    folder.write("ca.pem", ca.certificate_pem);
+    folder.write("ca.pem", ca.pem());
   }
   TemporaryFolder folder;
-  Identity ca = make_identity("ca", "");
-  Identity server = make_identity("server", "DNS:localhost", &ca);
-  Identity client = make_identity(
-      "client", "DNS:prom.example,IP:10.1.2.3,email:a@b.example,URI:spiffe://x/y", &ca);
-  Identity stranger = make_identity("stranger", "DNS:prom.example");
+  CertificateAuthority ca, another_ca;
+  CertifiedKey server = ca.issue_for_localhost();
+  CertifiedKey client = ca.issue({.dns_names = {"prom.example"},
+                                  .ip_addresses = {"10.1.2.3"},
+                                  .other_names = {"email:a@b.example", "URI:spiffe://x/y"}});
+  CertifiedKey stranger = another_ca.issue({.dns_names = {"prom.example"}});
 };
 
 const std::string kServerPart =
@@ -127,7 +129,7 @@ TEST_CASE("client certificates are asked for as client_auth_type says", "[http][
     DYNAMIC_SECTION(c.name) {
       TestServer server({}, config_of(pki.folder, kServerPart + c.settings));
       for (int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-        const auto let_in = [&](const Identity* identity) {
+        const auto let_in = [&](const CertifiedKey* identity) {
           TlsClient client(server.address(), {&pki.ca, identity, version});
           return client.get("/hello").ends_with("hello\n");
         };
@@ -165,16 +167,32 @@ TEST_CASE("a new web configuration holds for the next request", "[http][tls]") {
   CHECK(idle.at_end());  // a plain connection does not outlive the plain configuration
   CHECK(TlsClient(server.address(), {&pki.ca}).get("/hello").ends_with("hello\n"));
 
-  const Identity other_ca = make_identity("other", "");
-  const Identity rotated = make_identity("server", "DNS:localhost", &other_ca);
+  const CertifiedKey rotated = pki.another_ca.issue_for_localhost();
   pki.folder.write("server.pem", rotated.certificate_pem);
   pki.folder.write("server.key", rotated.key_pem);
   server->set_web_config(config_of(pki.folder, kServerPart));
   CHECK_FALSE(TlsClient(server.address(), {&pki.ca}).connected());
-  CHECK(TlsClient(server.address(), {&other_ca}).connected());
+  CHECK(TlsClient(server.address(), {&pki.another_ca}).connected());
 
   server->set_web_config(nullptr);
   CHECK(RawClient(server.address()).get("/hello").status == 200);
+}
+
+TEST_CASE("a connection that was writing when the TLS settings changed ends after that",
+          "[http][tls]") {
+  Pki pki;
+  Router router = test_routes();
+  const Response page = Response::text(200, std::string(16 << 20, 'x'));  // more than sockets hold
+  router.add("GET", "/page", Immediate{[page](const Request&) { return page; }});
+  TestServer server({.write = std::chrono::minutes(5)}, nullptr, {"127.0.0.1:0"}, router);
+  RawClient reader(server.address());
+  reader.send("GET /page HTTP/1.1\r\nHost: x\r\n\r\n");
+  REQUIRE(eventually([&] { return server->stats().requests == 1; }));
+  server->set_web_config(config_of(pki.folder, kServerPart));
+  // Its answer comes after the server has looked for idle connections.
+  CHECK(TlsClient(server.address(), {&pki.ca}).get("/hello").ends_with("hello\n"));
+  CHECK(reader.read().body.size() == 16 << 20);
+  CHECK(reader.at_end());
 }
 
 TEST_CASE("basic auth protects every path and lets the right password in", "[http][auth]") {

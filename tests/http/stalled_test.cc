@@ -297,7 +297,7 @@ TEST_CASE("stopping finishes what has begun and closes the rest", "[http]") {
              }});
   const Response large = Response::text(200, std::string(16 << 20, 'm'));
   router.add("GET", "/large", Immediate{[large](const Request&) { return large; }});
-  TestServer server({}, nullptr, {"127.0.0.1:0"}, router);
+  TestServer server({.write = std::chrono::minutes(2)}, nullptr, {"127.0.0.1:0"}, router);
   RawClient idle(server.address());
   REQUIRE(idle.get("/hello").status == 200);
   RawClient working(server.address());
@@ -307,7 +307,8 @@ TEST_CASE("stopping finishes what has begun and closes the rest", "[http]") {
   REQUIRE(eventually([&] { return server->stats().requests == 2; }));
   const std::string address = server.address();
 
-  std::thread stopper([&] { server->stop(seconds(20)); });
+  // Much longer than clients wait: nothing here may need the deadline.
+  std::jthread stopper([&] { server->stop(std::chrono::minutes(2)); });
   CHECK(idle.at_end());
   CHECK_FALSE(RawClient(address).connected());
   held = false;

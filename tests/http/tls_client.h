@@ -2,33 +2,48 @@
 #pragma once
 
 #include <openssl/err.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
 
 #include <memory>
 #include <string>
+#include <type_traits>
 
-#include "tests/http/certificates.h"
 #include "tests/http/raw_client.h"
+#include "tests/support/certificates.h"
 
 namespace keelwatch::http::testing {
+
+template <auto parse, auto release>
+auto from_pem(const std::string& pem) {
+  const std::unique_ptr<BIO, decltype(&BIO_free)> bio(
+      BIO_new_mem_buf(pem.data(), static_cast<int>(pem.size())), BIO_free);
+  auto* made = parse(bio.get(), nullptr, nullptr, nullptr);
+  return std::unique_ptr<std::remove_pointer_t<decltype(made)>, decltype(release)>(made, release);
+}
 
 class TlsClient {
  public:
   struct Options {
-    const Identity* trust = nullptr;  // the CA that the server's certificate must come from
-    const Identity* identity = nullptr;
+    // Who must have signed the server's certificate.
+    const keelwatch::testing::CertificateAuthority* trust = nullptr;
+    const keelwatch::testing::CertifiedKey* identity = nullptr;
     int max_version = 0;
   };
 
   TlsClient(const std::string& address, const Options& options)
       : socket_(address), context_(SSL_CTX_new(TLS_client_method()), SSL_CTX_free) {
     if (options.trust != nullptr) {
-      X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), options.trust->certificate.get());
+      const auto authority = from_pem<PEM_read_bio_X509, X509_free>(options.trust->pem());
+      X509_STORE_add_cert(SSL_CTX_get_cert_store(context_.get()), authority.get());
       SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
     }
     if (options.identity != nullptr) {
-      SSL_CTX_use_certificate(context_.get(), options.identity->certificate.get());
-      SSL_CTX_use_PrivateKey(context_.get(), options.identity->key.get());
+      const auto& [certificate_pem, key_pem] = *options.identity;
+      const auto certificate = from_pem<PEM_read_bio_X509, X509_free>(certificate_pem);
+      const auto key = from_pem<PEM_read_bio_PrivateKey, EVP_PKEY_free>(key_pem);
+      SSL_CTX_use_certificate(context_.get(), certificate.get());
+      SSL_CTX_use_PrivateKey(context_.get(), key.get());
     }
     if (options.max_version != 0) {
       SSL_CTX_set_max_proto_version(context_.get(), options.max_version);

@@ -6,13 +6,13 @@
 #include <sstream>
 #include <string>
 
-#include "tests/http/certificates.h"
 #include "tests/http/temporary_folder.h"
+#include "tests/support/certificates.h"
 
 namespace keelwatch::http {
 namespace {
 
-using testing::make_identity;
+using keelwatch::testing::CertificateAuthority;
 using testing::TemporaryFolder;
 
 const std::string kHash = "$2y$04$a9PUjlmiTOmMKG8DYLmZJexWkUi1yKSQoHOmxWdaVcVwpnc.Yikry";
@@ -159,15 +159,16 @@ TEST_CASE("what works otherwise than in exporter-toolkit is a warning", "[http][
 
 TEST_CASE("a key of another certificate is refused at the key", "[http][web_config]") {
   TemporaryFolder folder;
-  folder.write("a.pem", make_identity("a", "DNS:a").certificate_pem);
-  folder.write("b.key", make_identity("b", "DNS:b").key_pem);
+  const CertificateAuthority ca;
+  folder.write("a.pem", ca.issue_for_localhost().certificate_pem);
+  folder.write("b.key", ca.issue_for_localhost().key_pem);
   CHECK(problems_of("tls_server_config: {cert_file: a.pem, key_file: b.key}", folder.path() + "/w")
             .find("w:1:49: tls_server_config: key_file: it does not belong to the certificate") !=
         std::string::npos);
 }
 
 TEST_CASE("certificates may stand in the file itself", "[http][web_config]") {
-  const auto identity = make_identity("a", "DNS:a");
+  const auto identity = CertificateAuthority().issue_for_localhost();
   const auto indented = [](const std::string& pem) {
     std::string out;
     std::istringstream lines(pem);
@@ -185,7 +186,7 @@ TEST_CASE("certificates may stand in the file itself", "[http][web_config]") {
 TEST_CASE("a watched web configuration is read again when any of its files changes",
           "[http][web_config]") {
   TemporaryFolder folder;
-  const auto first = make_identity("a", "DNS:a");
+  const auto first = CertificateAuthority().issue_for_localhost();
   folder.write("a.pem", first.certificate_pem);
   folder.write("a.key", first.key_pem);
   const std::string good = "tls_server_config: {cert_file: a.pem, key_file: a.key}\n";

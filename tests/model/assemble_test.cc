@@ -53,6 +53,45 @@ TEST_CASE("fresh slices are shared, not copied", "[model]") {
   CHECK(world.postgres == all.postgres);
 }
 
+TEST_CASE("what was up long ago is down, whatever its source said last", "[model]") {
+  SourceReport up;
+  up.source = "postgres";
+  up.target = "default/pg-1";
+  up.up = true;
+  up.last_success = kNow;
+  SourceReport not_set_up;
+  not_set_up.not_set_up = true;
+  PostgresSlice postgres;
+  postgres.reports = {up, not_set_up};
+  up.source = "kubernetes";
+  KubernetesSlice kubernetes = kubernetes_slice();
+  kubernetes.reports = {up};
+  const Slices all{std::make_shared<KubernetesSlice>(kubernetes),
+                   std::make_shared<PostgresSlice>(postgres)};
+  const Freshness bounds{.kubernetes = 15s, .postgres = 6s};
+
+  const World soon = assemble(all, bounds, kNow + 6s);
+  CHECK(soon.postgres == all.postgres);
+  const World later = assemble(all, bounds, kNow + 10s);
+  CHECK_FALSE(later.postgres->reports.at(0).up);
+  CHECK(later.postgres->reports.at(0).last_error == "no answer for 10s");
+  CHECK(later.postgres->reports.at(1).not_set_up);
+  CHECK(later.kubernetes->reports.at(0).up);
+  CHECK_FALSE(assemble(all, bounds, kNow + 16s).kubernetes->reports.at(0).up);
+}
+
+TEST_CASE("a source that never publishes is pending, then down", "[model]") {
+  Slices nothing;
+  CHECK(assemble(nothing, {}, kNow).postgres->reports.empty());  // nobody waits for it
+  nothing.awaited_since = kNow;
+  const World first = assemble(nothing, {}, kNow + 1s);
+  CHECK(first.postgres->reports.at(0).pending);
+  const World later = assemble(nothing, {}, kNow + 60s);
+  CHECK_FALSE(later.postgres->reports.at(0).pending);
+  CHECK_FALSE(later.postgres->reports.at(0).up);
+  CHECK(later.kubernetes->reports.at(0).last_error == "it has published nothing for 1m");
+}
+
 TEST_CASE("before its first answer a source is unknown", "[model]") {
   const World world = assemble({}, Freshness{}, kNow);
   REQUIRE(world.kubernetes);

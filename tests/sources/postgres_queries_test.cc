@@ -49,6 +49,7 @@ const std::map<std::string, Value> kStandby = {
 
 const std::map<std::string, Value> kSender = {
     {"application_name", "pg-2\n\"odd\""},
+    {"slot_type", "physical"},
     {"state", "a state of tomorrow"},
     {"sync_state", "async"},
     {"sent_lsn", "0/30"},
@@ -134,6 +135,7 @@ TEST_CASE("senders are kept verbatim, and hidden ones are no permission", "[sour
   REQUIRE(senders->size() == 1);
   const model::Sender& sender = senders->front();
   CHECK(sender.application_name == "pg-2\n\"odd\"");
+  CHECK(sender.slot_type == "physical");
   CHECK(sender.state == "a state of tomorrow");
   CHECK(sender.sent == model::Lsn{0x30});
   CHECK_FALSE(sender.replay);

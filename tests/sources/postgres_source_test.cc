@@ -1,7 +1,12 @@
 #include "sources/postgres/postgres_source.h"
 
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
@@ -39,6 +44,26 @@ const model::SourceReport& report_of(const PostgresSlice& slice, const std::stri
 struct Pair {
   PostgresServer primary;
   std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
+};
+
+// A client program that runs as long as this lives.
+class Child {
+ public:
+  explicit Child(std::vector<std::string> arguments) {
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    REQUIRE(posix_spawn(&pid_, argv[0], nullptr, nullptr, argv.data(), environ) == 0);
+  }
+  ~Child() {
+    kill(pid_, SIGKILL);
+    waitpid(pid_, nullptr, 0);
+  }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+ private:
+  pid_t pid_ = 0;
 };
 
 }  // namespace
@@ -246,6 +271,65 @@ TEST_CASE("a killed instance is published within 100 ms, without its last values
   }
 }
 
+TEST_CASE("the end of one session is no word about the server", "[sources][postgres]") {
+  PostgresServer server;
+  config::Postgres settings = Harness::quick_settings();
+  settings.interval = 2s;
+  Harness harness(settings);
+  harness.watch({testing::instance_target(server, "pg-1")});
+  harness.until("pg-1", Reachability::kConnected);
+  const std::string terminate =
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'keelwatch'"
+      " and pid <> pg_backend_pid()";
+  CHECK(server.sql(terminate) == "t");
+  // Asked again at once: unknown for a moment, and never refused.
+  const SteadyTime ended = harness.now();
+  harness.until([](const PostgresSlice& s) {
+    return report_of(s, "pg-1").errors.contains("unavailable") &&
+           Harness::find(s, "pg-1")->reachability == Reachability::kConnected;
+  });
+  CHECK(harness.now() - ended < 1s);
+
+  // A server that ends every session at once is not pressed.
+  int ours = 0;
+  const SteadyTime end = harness.now() + 2s;
+  while (harness.now() < end) {
+    const std::string killed = server.sql(terminate);
+    ours += killed.empty() ? 0 : 1;
+    for (const auto& slice : harness.during(20ms)) {
+      const Reachability now = Harness::find(*slice, "pg-1")->reachability;
+      CHECK((now == Reachability::kConnected || now == Reachability::kConnecting));
+    }
+  }
+  CHECK(ours >= 2);
+  CHECK(ours <= 8);
+}
+
+TEST_CASE("a logical receiver is told from a physical one", "[sources][postgres]") {
+  testing::PostgresOptions options;
+  options.settings = {"wal_level=logical"};
+  PostgresServer primary(options);
+  const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
+  Harness harness;
+  harness.watch(
+      {testing::instance_target(primary, "pg-1"), testing::instance_target(*standby, "pg-2")});
+  harness.until(Harness::is_streaming);
+  primary.sql("select pg_create_logical_replication_slot('decoded', 'test_decoding')");
+  const Child logical({"/usr/lib/postgresql/15/bin/pg_recvlogical", "-h",
+                       primary.socket_directory(), "-p", std::to_string(primary.port()), "-U",
+                       "postgres", "-d", "postgres", "-S", "decoded", "-f", "/dev/null",
+                       "--start"});
+  const auto slice = harness.until([](const PostgresSlice& s) {
+    const auto* senders = Harness::find(s, "pg-1")->senders.if_known();
+    return senders != nullptr && senders->size() == 2 &&
+           std::ranges::all_of(*senders, [](const auto& row) { return row.state == "streaming"; });
+  });
+  for (const model::Sender& sender : Harness::find(*slice, "pg-1")->senders.known_value()) {
+    CAPTURE(sender.application_name);
+    CHECK((sender.slot_type == "logical") == (sender.application_name == "pg_recvlogical"));
+  }
+}
+
 TEST_CASE("a smart shutdown is not held up by our connection", "[sources][postgres]") {
   PostgresServer server;
   Harness harness;
@@ -418,7 +502,6 @@ TEST_CASE("what a failure says about the instance", "[sources][postgres]") {
        true, Reachability::kShuttingDown},
       {"German, was not up", server_said(kUnavailable, "das Datenbanksystem startet", "57P03"),
        false, Reachability::kStartingUp},
-      {"terminated", server_said(kUnavailable, "x", "57P01"), true, Reachability::kShuttingDown},
       {"full", server_said(kUnavailable, "x", "53300"), false, Reachability::kTooManyConnections},
       {"password", server_said(ErrorCode::kUnauthorized, "x", "28P01"), false,
        Reachability::kAuthFailed},
@@ -429,7 +512,9 @@ TEST_CASE("what a failure says about the instance", "[sources][postgres]") {
       {"hung DNS", no_answer(ErrorCode::kTimeout, PgPhase::kResolve), false,
        Reachability::kNameUnknown},
       {"certificate", no_answer(kUnavailable, PgPhase::kTls), false, Reachability::kTlsFailed},
-      {"nobody", no_answer(kUnavailable, PgPhase::kConnect), true, Reachability::kRefused},
+      {"nobody", PgFailure{Error(kUnavailable, "x"), "", PgPhase::kConnect, true}, true,
+       Reachability::kRefused},
+      {"no route", no_answer(kUnavailable, PgPhase::kConnect), true, Reachability::kUnreachable},
       {"frozen", no_answer(ErrorCode::kTimeout, PgPhase::kLogin), true, Reachability::kSilent},
   };
   for (const Case& c : cases) {

@@ -12,8 +12,8 @@
 #include "tests/standins/kube_answers.h"
 #include "tests/standins/kube_catalogue.h"
 #include "tests/standins/kube_watches.h"
-#include "tests/standins/own_certificate.h"
 #include "tests/standins/yaml_json.h"
+#include "tests/support/certificates.h"
 
 namespace keelwatch::standins {
 
@@ -89,9 +89,13 @@ class KubeApi::Impl {
     access_.add({options_.user, token_, std::move(rules)});
     ca_pem_ = options_.ca_pem;
     if (!options_.plain_http && !options_.tls) {
-      OwnCertificate own = make_own_certificate();
+      const testing::CertificateAuthority authority("stand-in CA");
+      testing::CertifiedKey own =
+          authority.issue({.common_name = "stand-in",
+                           .dns_names = {"localhost", "kubernetes.default.svc"},
+                           .ip_addresses = {"127.0.0.1", "::1"}});
       options_.tls = ServerTls{std::move(own.certificate_pem), std::move(own.key_pem), ""};
-      ca_pem_ = std::move(own.ca_pem);
+      ca_pem_ = authority.pem();
     }
     HttpServer::Options server;
     server.port = options_.port;

@@ -90,9 +90,9 @@ Certificate new_certificate(EVP_PKEY* key, const CertificateOptions& options) {
   return certificate;
 }
 
-std::string joined(const std::vector<std::string>& parts, const std::string& prefix) {
+std::string joined(const std::vector<std::string>& parts) {
   std::string out;
-  for (const std::string& part : parts) out += (out.empty() ? "" : ",") + prefix + part;
+  for (const std::string& part : parts) out += (out.empty() ? "" : ",") + part;
   return out;
 }
 
@@ -127,15 +127,15 @@ CertifiedKey CertificateAuthority::issue(const CertificateOptions& options) cons
   const Certificate certificate = new_certificate(key.get(), options);
   X509* issuer = impl_->certificate.get();
   check(X509_set_issuer_name(certificate.get(), X509_get_subject_name(issuer)) == 1, "issuer name");
-  std::string names = joined(options.dns_names, "DNS:");
-  const std::string addresses = joined(options.ip_addresses, "IP:");
-  if (!names.empty() && !addresses.empty()) names += ',';
+  std::vector<std::string> names = options.other_names;
+  for (const std::string& name : options.dns_names) names.push_back("DNS:" + name);
+  for (const std::string& address : options.ip_addresses) names.push_back("IP:" + address);
   std::vector<std::string> usages;
   if (options.server) usages.emplace_back("serverAuth");
   if (options.client) usages.emplace_back("clientAuth");
   add_extension(certificate.get(), issuer, NID_basic_constraints, "critical,CA:FALSE");
-  add_extension(certificate.get(), issuer, NID_ext_key_usage, joined(usages, ""));
-  add_extension(certificate.get(), issuer, NID_subject_alt_name, names + addresses);
+  add_extension(certificate.get(), issuer, NID_ext_key_usage, joined(usages));
+  add_extension(certificate.get(), issuer, NID_subject_alt_name, joined(names));
   check(X509_sign(certificate.get(), impl_->key.get(), EVP_sha256()) != 0, "sign");
   return {pem_of(certificate.get()), pem_of(key.get())};
 }

@@ -17,9 +17,10 @@ struct CertifiedKey {
 
 struct CertificateOptions {
   std::string common_name = "test";
-  std::vector<std::string> dns_names;
-  std::vector<std::string> ip_addresses;  // numeric
-  std::string organization;               // a Kubernetes client's group
+  std::vector<std::string> dns_names = {};
+  std::vector<std::string> ip_addresses = {};  // numeric
+  std::vector<std::string> other_names = {};   // as OpenSSL writes them: "email:a@b.example"
+  std::string organization = {};               // a Kubernetes client's group
   // Validity relative to now; an expired one is {-2 h, -1 h}.
   std::chrono::seconds not_before = -std::chrono::hours(1);
   std::chrono::seconds not_after = std::chrono::hours(24);

@@ -62,6 +62,7 @@ ApiServer::ApiServer(SourceContext context, Credentials& credentials)
     : context_(context), credentials_(credentials) {
   health_.source = "kubernetes";
   health_.target = "apiserver";
+  health_.pending = true;
 }
 
 Task<Result<HttpRequest>> ApiServer::request(std::string path, SteadyTime deadline) {
@@ -129,6 +130,7 @@ Task<> ApiServer::check_health(Duration timeout) {
   const SteadyTime begun = context_.clock.steady();
   const Result<void> answer = co_await ask_health(context_.loop.after(timeout));
   ++health_.requests;
+  health_.pending = false;
   health_.last_duration = context_.clock.steady() - begun;
   if (answer) {
     if (!health_.up && !health_.last_error.empty()) {

@@ -131,6 +131,7 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     }
     if (report.not_installed) report.last_error.clear();
     report.up = answer.is_known() && report.last_error.empty();
+    report.pending = !answer.is_known() && !report.not_installed && report.last_error.empty();
     if (answer.is_known()) report.last_success = answer.observed_at();
     return report;
   }

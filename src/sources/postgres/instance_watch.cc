@@ -27,10 +27,6 @@ Reachability cannot_connect_now(std::string_view message, bool was_up) {
   return was_up ? Reachability::kShuttingDown : Reachability::kStartingUp;
 }
 
-std::string target_name(const model::InstanceId& id) {
-  return (id.ns.empty() ? id.cluster : id.ns) + "/" + id.pod;
-}
-
 std::string address_of(const PgTarget& target) {
   const std::string& host = target.hostaddr.empty() ? target.host : target.hostaddr;
   const std::string port = ":" + std::to_string(target.port);
@@ -53,7 +49,6 @@ Result<T> decoded(const PgResult<PgRows>& answer, Result<T> (*decode)(const PgRo
 Reachability reachability_of(const PgFailure& failure, bool was_up) {
   const std::string_view sqlstate = failure.sqlstate;
   if (sqlstate == "57P03") return cannot_connect_now(failure.error.message(), was_up);
-  if (sqlstate == "57P01") return Reachability::kShuttingDown;
   if (sqlstate == "53300") return Reachability::kTooManyConnections;
   if (failure.phase == PgPhase::kResolve) return Reachability::kNameUnknown;
   switch (failure.error.code()) {
@@ -64,7 +59,8 @@ Reachability reachability_of(const PgFailure& failure, bool was_up) {
     case ErrorCode::kNotFound:
       return Reachability::kAuthFailed;
     default:
-      return failure.phase == PgPhase::kTls ? Reachability::kTlsFailed : Reachability::kRefused;
+      if (failure.phase == PgPhase::kTls) return Reachability::kTlsFailed;
+      return failure.refused ? Reachability::kRefused : Reachability::kUnreachable;
   }
 }
 
@@ -74,7 +70,7 @@ InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgre
       settings_(settings),
       target_(std::move(target)),
       changed_(std::move(changed)),
-      source_("postgres " + target_name(target_.id)),
+      source_("postgres " + text(target_.id)),
       instance_{target_.id,
                 "",
                 Reachability::kConnecting,
@@ -84,7 +80,7 @@ InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgre
                 nothing_yet<std::vector<model::WalReceiver>>()},
       random_(std::random_device()()) {
   report_.source = "postgres";
-  report_.target = target_name(target_.id);
+  report_.target = text(target_.id);
 }
 
 void InstanceWatch::start() {
@@ -108,6 +104,7 @@ std::shared_ptr<const model::Instance> InstanceWatch::instance() const {
 // What is known before any attempt.
 void InstanceWatch::describe_target() {
   report_.not_set_up = false;
+  report_.pending = false;
   report_.up = false;
   instance_.address = target_.connection ? address_of(*target_.connection) : "";
   if (!target_.cannot_connect_reason.empty()) {
@@ -127,6 +124,7 @@ void InstanceWatch::describe_target() {
     set_unknown(Error(ErrorCode::kUnavailable, report_.last_error));
     set_reachability(Reachability::kShuttingDown, report_.last_error);
   } else {
+    report_.pending = true;
     report_.last_error = "not connected yet";
     set_unknown(Error(ErrorCode::kUnavailable, report_.last_error));
     set_reachability(Reachability::kConnecting, "");
@@ -148,7 +146,7 @@ Task<> InstanceWatch::watch() {
     co_return;
   }
   for (;;) {
-    const SteadyTime started = context_.clock.steady();
+    const SteadyTime started = context_.loop.now();
     PgResult<std::unique_ptr<PgConnection>> conn =
         co_await PgConnection::connect(context_.loop, context_.resolver, *target_.connection,
                                        context_.loop.after(settings_.connect_timeout));
@@ -157,12 +155,15 @@ Task<> InstanceWatch::watch() {
       instance_.address = (*conn)->address();
       was_of_use = co_await hold(**conn);
     } else {
-      report_.last_duration = context_.clock.steady() - started;
-      lost(conn.failure());
+      report_.last_duration = context_.loop.now() - started;
+      refused(conn.failure());
     }
-    // A server that was there a moment ago is asked at once what has become of it.
-    if (was_of_use) {
-      backoff_ = Duration::zero();
+    // A server that was there a moment ago is asked at once what has become of it; but one that
+    // ends every session soon is not pressed.
+    const SteadyTime now = context_.loop.now();
+    if (was_of_use && now - started >= settings_.interval) backoff_ = Duration::zero();
+    if (was_of_use && (!asked_at_once_ || now - *asked_at_once_ >= settings_.interval)) {
+      asked_at_once_ = now;
       continue;
     }
     co_await context_.loop.sleep_for(next_backoff());
@@ -189,9 +190,7 @@ Task<bool> InstanceWatch::hold(PgConnection& conn) {
     next_round = std::max(next_round + settings_.interval, context_.loop.now());
     const bool closed = co_await conn.wait_closed(next_round);
     if (!closed) continue;
-    const PgFailure unsaid{Error(ErrorCode::kUnavailable, "connection closed"), "", {}};
-    const PgFailure* said = conn.closed_by();
-    lost(let_go_ ? *let_go_ : said ? *said : unsaid);
+    lost(conn, {Error(ErrorCode::kUnavailable, "connection closed"), "", {}});
     co_return was_of_use;
   }
 }
@@ -200,14 +199,14 @@ Task<bool> InstanceWatch::hold(PgConnection& conn) {
 Task<> InstanceWatch::probe_for_shutdown(PgConnection& conn) {
   for (;;) {
     co_await context_.loop.sleep_for(settings_.probe_interval);
-    const PgResult<std::unique_ptr<PgConnection>> trial =
-        co_await PgConnection::connect(context_.loop, context_.resolver, *target_.connection,
-                                       context_.loop.after(settings_.connect_timeout));
-    if (trial) continue;
+    const std::optional<PgFailure> trial =
+        co_await PgConnection::knock(context_.loop, context_.resolver, *target_.connection,
+                                     context_.loop.after(settings_.connect_timeout));
+    if (!trial) continue;
     context_.log.debug("postgres", "trial connect failed",
-                       {{"target", report_.target}, {"err", trial.failure().error}});
-    if (trial.failure().sqlstate != "57P03") continue;
-    let_go_ = trial.failure();
+                       {{"target", report_.target}, {"err", trial->error}});
+    if (trial->sqlstate != "57P03") continue;
+    let_go_ = *trial;
     conn.close();
     co_return;
   }
@@ -225,9 +224,7 @@ Task<bool> InstanceWatch::round(PgConnection& conn) {
   const Duration took = context_.clock.steady() - started;
   report_.last_duration = took;
   if (!conn.usable()) {
-    const auto refused = std::ranges::find_if(answers, [](const auto& a) { return !a; });
-    const PgFailure* said = conn.closed_by();
-    lost(let_go_ ? *let_go_ : said ? *said : refused->failure());
+    lost(conn, std::ranges::find_if(answers, [](const auto& a) { return !a; })->failure());
     co_return false;
   }
   take_answers(answers, asked, took);
@@ -236,6 +233,8 @@ Task<bool> InstanceWatch::round(PgConnection& conn) {
 
 void InstanceWatch::take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked,
                                  Duration took) {
+  was_up_ = true;
+  report_.pending = false;
   report_.up = true;
   report_.last_error.clear();
   const Result<ServerAnswer> server =
@@ -274,18 +273,40 @@ Observed<T> InstanceWatch::observe(const Result<T>& answer, WallTime asked) {
 
 void InstanceWatch::failed(const Error& error) {
   ++report_.errors[std::string(to_string(error.code()))];
+  report_.pending = false;
   report_.up = false;
   report_.last_error = error.message();
 }
 
-void InstanceWatch::lost(const PgFailure& failure) {
-  const bool was_up = instance_.reachability == Reachability::kConnected ||
-                      instance_.reachability == Reachability::kShuttingDown;
-  failed(failure.error);
-  set_unknown(failure.error);
-  const Reachability before = instance_.reachability;
-  set_reachability(reachability_of(failure, was_up), failure.error.message());
-  tell(instance_.reachability == before ? Urgency::kMayWait : Urgency::kNow);
+// An attempt to connect ended without a connection.
+void InstanceWatch::refused(const PgFailure& failure) {
+  const Reachability reachability = reachability_of(failure, was_up_);
+  // A start comes after the port was closed.
+  if (reachability == Reachability::kRefused) was_up_ = false;
+  const bool news = reachability != instance_.reachability;
+  cannot_be_asked(reachability, failure.error, news ? Urgency::kNow : Urgency::kMayWait);
+}
+
+// A held connection ended; `otherwise` is why, unless the server or the trial connect has said it.
+// The end of one session tells nothing of the server (an administrator may have ended it): what has
+// become of it is told by the attempt that follows, mostly within a millisecond, and both are
+// published together.
+void InstanceWatch::lost(const PgConnection& conn, const PgFailure& otherwise) {
+  if (let_go_) {
+    return cannot_be_asked(reachability_of(*let_go_, true), let_go_->error, Urgency::kNow);
+  }
+  const PgFailure& why = conn.closed_by() != nullptr ? *conn.closed_by() : otherwise;
+  const bool silent = why.error.code() == ErrorCode::kTimeout;
+  cannot_be_asked(silent ? Reachability::kSilent : Reachability::kConnecting, why.error,
+                  silent ? Urgency::kNow : Urgency::kMayWait);
+}
+
+void InstanceWatch::cannot_be_asked(Reachability reachability, const Error& error,
+                                    Urgency urgency) {
+  failed(error);
+  set_unknown(error);
+  set_reachability(reachability, error.message());
+  tell(urgency);
 }
 
 void InstanceWatch::set_unknown(const Error& error) {

@@ -27,10 +27,9 @@ namespace keelwatch::sources {
 // Whether a change may wait to be published together with others.
 enum class Urgency { kMayWait, kNow };
 
-// What a failure to connect, or the end of a connection, says about the instance. 57P03 covers
-// starting up and shutting down, which only a text in the server's language tells apart. English is
-// recognised; otherwise it is a shutdown if the server `was_up` just before: a session of ours
-// still lives, or it was shutting down already (a start comes after the port was closed).
+// What a failure to connect says about the instance. 57P03 covers starting up and shutting down,
+// which only a text in the server's language tells apart. English is recognised; otherwise it is a
+// shutdown if the server `was_up` and its port has not been closed since.
 [[nodiscard]] model::Reachability reachability_of(const PgFailure& failure, bool was_up);
 
 class InstanceWatch {
@@ -59,7 +58,9 @@ class InstanceWatch {
 
   void describe_target();
   void take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked, Duration took);
-  void lost(const PgFailure& failure);
+  void refused(const PgFailure& failure);
+  void lost(const PgConnection& conn, const PgFailure& otherwise);
+  void cannot_be_asked(model::Reachability reachability, const Error& error, Urgency urgency);
   void set_unknown(const Error& error);
   void failed(const Error& error);
   void set_reachability(model::Reachability reachability, std::string detail);
@@ -77,6 +78,8 @@ class InstanceWatch {
   model::SourceReport report_;
   mutable std::shared_ptr<const model::Instance> shared_;  // copy of instance_, until it changes
   std::optional<PgFailure> let_go_;  // why probe_for_shutdown() closed the held connection
+  bool was_up_ = false;              // it has answered, and its port has not been closed since
+  std::optional<SteadyTime> asked_at_once_;  // the last reconnect without a pause
   Duration backoff_{};
   std::minstd_rand random_;
   TaskScope scope_;  // last: its tasks use all of the above

@@ -8,6 +8,7 @@ namespace keelwatch::sources {
 namespace {
 
 constexpr Duration kCoalesce = std::chrono::milliseconds(50);
+constexpr Duration kGrace = std::chrono::milliseconds(10);  // for what comes right after a change
 constexpr Duration kLong = std::chrono::hours(1);
 
 template <typename F>
@@ -41,9 +42,8 @@ Task<> PostgresSource::run() {
   SteadyTime last_publish{};
   for (;;) {
     while (!dirty_) co_await signal_.wait_until(context_.loop.after(kLong));
-    while (!urgent_ && context_.loop.now() < last_publish + kCoalesce) {
-      co_await signal_.wait_until(last_publish + kCoalesce);
-    }
+    const SteadyTime due = std::max(last_publish + kCoalesce, context_.loop.now() + kGrace);
+    while (!urgent_ && context_.loop.now() < due) co_await signal_.wait_until(due);
     dirty_ = false;
     urgent_ = false;
     last_publish = context_.loop.now();

@@ -178,7 +178,9 @@ Result<ServerAnswer> decode_server(const PgRows& rows) {
 
 std::string senders_sql() {
   std::string sql =
-      "select application_name, state, sync_state, sent_lsn, write_lsn, flush_lsn, replay_lsn";
+      "select application_name, state, sync_state, sent_lsn, write_lsn, flush_lsn, replay_lsn"
+      ", (select s.slot_type from pg_replication_slots s where s.active_pid = pid limit 1) as "
+      "slot_type";
   for (const std::string_view lag : {"write_lag", "flush_lag", "replay_lag"}) {
     sql.append(", ").append(in_microseconds(lag)).append(" as ").append(lag);
   }
@@ -192,6 +194,7 @@ Result<std::vector<model::Sender>> decode_senders(const PgRows& rows) {
     if (!row.text("state") && !row.problem()) return hidden("pg_stat_replication");
     model::Sender sender;
     sender.application_name = row.text_or_empty("application_name");
+    sender.slot_type = row.text_or_empty("slot_type");
     sender.state = row.text_or_empty("state");
     sender.sync_state = row.text_or_empty("sync_state");
     sender.sent = row.lsn("sent_lsn");

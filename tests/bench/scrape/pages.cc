@@ -14,12 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "app/front.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "base/published.h"
-#include "http/negotiation.h"
 #include "http/server.h"
-#include "metrics/page.h"
+#include "metrics/self.h"
+#include "metrics/writer.h"
 #include "tests/bench/common/process.h"
 #include "tests/bench/scrape/scraper.h"
 
@@ -67,8 +67,9 @@ class OurServer {
 
   [[nodiscard]] http::Router router() {
     http::Router router;
-    router.add("GET", "/metrics",
-               http::Immediate{[this](const http::Request& request) { return serve(request); }});
+    router.add("GET", "/metrics", http::Immediate{[this](const http::Request& request) {
+                 return front_.serve_metrics(request);
+               }});
     router.add("POST", "/step", http::Queued{[this](const http::Request&, const std::stop_token&) {
                  step();
                  return http::Response::text(200, "stepped\n");
@@ -78,6 +79,8 @@ class OurServer {
   [[nodiscard]] const Clock& clock() const { return clock_; }
 
  private:
+  static constexpr Duration kSlot = 1h;  // however long a round takes, its snapshot is believed
+
   void step() {
     MutexLock lock(mutex_);
     metrics::Writer writer(table_, declared_);
@@ -88,30 +91,21 @@ class OurServer {
         writer.write(family, {o.ns, o.cluster, o.pod, o.node, o.state, o.volume}, value);
       }
     }
-    auto samples = std::make_shared<const metrics::Samples>(std::move(writer).finish());
+    auto moment = std::make_shared<app::Moment>();
+    moment->slot = kSlot;
+    moment->samples = std::move(writer).finish();
     table_.end_step();
-    page_.publish(std::make_shared<const metrics::Page>(std::move(samples), self_, clock_));
-  }
-
-  [[nodiscard]] http::Response serve(const http::Request& request) const {
-    const auto format = metrics::negotiate(std::string(request.header("accept").value_or("")));
-    const bool gzip = http::prefers_gzip(request.header("accept-encoding").value_or(""));
-    http::Response response;
-    response.content_type = metrics::content_type(format);
-    if (gzip) response.headers.push_back({"Content-Encoding", "gzip"});
-    response.body =
-        page_.read()->body(format, gzip ? metrics::Encoding::kGzip : metrics::Encoding::kIdentity);
-    return response;
+    front_.show(std::move(moment));
   }
 
   SystemClock clock_;
   metrics::SelfMetrics self_{{.version = "bench", .revision = "bench"}, clock_};
+  app::Front front_{self_, clock_, kSlot};
   std::vector<const Family*> declared_;
   const std::vector<Object> objects_;
   Mutex mutex_;
   metrics::SeriesTable table_ GUARDED_BY(mutex_);
   double steps_ GUARDED_BY(mutex_) = 0;
-  Published<metrics::Page> page_;
 };
 
 int serve_until_killed(int port) {

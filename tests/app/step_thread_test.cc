@@ -1,0 +1,51 @@
+#include "app/step_thread.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <stdexcept>
+#include <string>
+
+#include "base/mutex.h"
+
+using namespace std::chrono_literals;
+
+namespace keelwatch::app {
+namespace {
+
+// Keeps what is logged.
+class Log {
+  Mutex mutex_;
+  std::string text_ GUARDED_BY(mutex_);
+
+ public:
+  Logger logger{LogLevel::kDebug, LogFormat::kLogfmt, [this](std::string_view line) {
+                  MutexLock lock(mutex_);
+                  text_.append(line).append("\n");
+                }};
+  [[nodiscard]] std::string text() EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    return text_;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("the step thread goes on after a Moment that could not be shown", "[app]") {
+  const SystemClock clock;
+  Log log;
+  std::promise<std::uint64_t> shown;
+  std::future<std::uint64_t> sequence = shown.get_future();
+  int calls = 0;  // of the step thread
+  auto config = std::make_shared<config::Config>();
+  config->step_interval = 1ms;  // the least gap is longer
+  const StepThread steps(clock, log.logger, config,
+                         [&](const std::shared_ptr<const Moment>& moment, Duration) {
+                           if (++calls == 1) throw std::runtime_error("no memory for its page");
+                           if (calls == 2) shown.set_value(moment->sequence);
+                         });
+  REQUIRE(sequence.wait_for(20s) == std::future_status::ready);
+  CHECK(sequence.get() == 2);
+  CHECK_THAT(log.text(), Catch::Contains("msg=\"a step failed\" err=\"no memory for its page\""));
+}
+
+}  // namespace keelwatch::app
