@@ -127,9 +127,10 @@ bool Series::read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& 
 }
 
 void Series::prefetch_history() const {
-  const auto* chunk = reinterpret_cast<const char*>(get(chunks_));
-  __builtin_prefetch(chunk);
-  __builtin_prefetch(chunk + 64);
+  if (const auto* chunk = reinterpret_cast<const char*>(get(chunks_)); chunk != nullptr) {
+    __builtin_prefetch(chunk);
+    __builtin_prefetch(chunk + 64);
+  }
   const std::size_t count = get(count_);
   for (std::size_t i = 0; i < count; i += 8) {
     __builtin_prefetch(&times_[i]);
