@@ -40,7 +40,7 @@ class Labels {
   [[nodiscard]] Labels with(std::string_view name, std::string_view value) const;
   [[nodiscard]] Labels without(std::string_view name) const { return with(name, {}); }
 
-  // FNV-1a over the packed bytes: stable within a build, not to be stored.
+  // Over the packed bytes: stable within a build, not to be stored.
   [[nodiscard]] std::uint64_t hash() const;
 
   // {a="b",c="d"} with Prometheus' escapes (backslash, quote, newline); {} when empty.

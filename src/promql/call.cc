@@ -199,6 +199,7 @@ void CallNode::window_series(const RangeImplementation& function, const Grid& gr
   std::size_t end = 0;
   for (std::size_t s = 0; s < grid.count; ++s) {
     const RangeNode::Bounds bounds = range_->bounds(grid, s);
+    if (samples.back().timestamp_ms <= bounds.end) end = samples.size();
     while (end < samples.size() && samples[end].timestamp_ms <= bounds.end) ++end;
     while (begin < end && samples[begin].timestamp_ms <= bounds.begin) ++begin;
     if (begin == end) continue;

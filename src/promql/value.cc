@@ -1,27 +1,39 @@
 #include "promql/value.h"
 
+#include <algorithm>
+
 namespace keelwatch::promql {
 
 std::uint32_t SetBuilder::add(LabelsPtr labels, bool drop_name) {
+  if (slots_.size() <= set_->labels.size() * 2) grow();
   const std::uint64_t hash = labels->hash();
-  auto [begin, end] = index_.equal_range(hash);
-  std::uint32_t index = static_cast<std::uint32_t>(set_->labels.size());
-  for (auto it = begin; it != end; ++it) {
-    if (*set_->labels[it->second] == *labels) {
-      index = it->second;
-      break;
-    }
+  std::size_t at = hash & (slots_.size() - 1);
+  while (slots_[at].number != 0 &&
+         (slots_[at].hash != hash || *set_->labels[slots_[at].number - 1] != *labels)) {
+    at = (at + 1) & (slots_.size() - 1);
   }
-  if (index == set_->labels.size()) {
+  if (slots_[at].number == 0) {
     set_->labels.push_back(std::move(labels));
     if (!set_->drop_name.empty()) set_->drop_name.push_back(0);
-    index_.emplace(hash, index);
+    slots_[at] = {hash, static_cast<std::uint32_t>(set_->labels.size())};
   }
+  const std::uint32_t index = slots_[at].number - 1;
   if (drop_name) {
     set_->drop_name.resize(set_->labels.size(), 0);
     set_->drop_name[index] = 1;
   }
   return index;
+}
+
+void SetBuilder::grow() {
+  std::vector<Slot> old(std::max<std::size_t>(16, slots_.size() * 2));
+  old.swap(slots_);
+  for (const Slot& slot : old) {
+    if (slot.number == 0) continue;
+    std::size_t at = slot.hash & (slots_.size() - 1);
+    while (slots_[at].number != 0) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = slot;
+  }
 }
 
 SetPtr SetBuilder::finish() { return std::move(set_); }

@@ -9,7 +9,6 @@
 #include <memory>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -88,8 +87,16 @@ class SetBuilder {
   [[nodiscard]] SetPtr finish();
 
  private:
+  void grow();
+
   std::shared_ptr<SeriesSet> set_ = std::make_shared<SeriesSet>();
-  std::unordered_multimap<std::uint64_t, std::uint32_t> index_;
+  // Open addressing: at most half of the slots are taken. One allocation for all series instead of
+  // one for each.
+  struct Slot {
+    std::uint64_t hash = 0;
+    std::uint32_t number = 0;  // index + 1; 0: free
+  };
+  std::vector<Slot> slots_;
 };
 
 [[nodiscard]] SetMap map_set(const SeriesSet& in,

@@ -176,13 +176,14 @@ bool decode_integers(std::span<const std::uint8_t> bytes, DecodedBlock& block) {
   auto sum = static_cast<std::uint64_t>(unzigzag(first));
   const auto value = [&sum] { return static_cast<double>(static_cast<std::int64_t>(sum)); };
   block.samples[0].value = value();
+  const std::size_t count = block.count;
   std::size_t bit = 0;
-  for (std::size_t i = 1; i < block.count; ++i, bit += width) {
+  for (std::size_t i = 1; i < count; ++i, bit += width) {
     sum += base + ((load64(at + bit / 8) >> (bit % 8)) & mask);
     block.samples[i].value = value();
   }
   if (scale != 1) {
-    for (std::size_t i = 0; i < block.count; ++i) block.samples[i].value /= scale;
+    for (std::size_t i = 0; i < count; ++i) block.samples[i].value /= scale;
   }
   return true;
 }
@@ -227,20 +228,39 @@ void encode_block(std::span<const Sample> samples, TimeState& state,
   state = {samples.back().timestamp_ms, minus(samples.back().timestamp_ms, before)};
 }
 
-bool BlockReader::next_times(DecodedBlock& block) {
+bool BlockReader::open_block() {
   if (done()) return false;
   const unsigned header = *at_++;
-  block.count = (header & 31) + 1;
+  count_ = (header & 31) + 1;
+  regular_ = (header >> 5 & 1) != 0;
   value_mode_ = header >> 6;
   std::uint64_t size = 0;
   if (!get_varint(at_, end_, size) || size > static_cast<std::uint64_t>(end_ - at_)) return false;
   value_bytes_ = {at_, static_cast<std::size_t>(size)};
   at_ += size;
-  if ((header >> 5 & 1) != 0) {
-    for (std::size_t i = 0; i < block.count; ++i) {
-      state_.last = plus(state_.last, state_.delta);
-      block.samples[i].timestamp_ms = state_.last;
+  return true;
+}
+
+void BlockReader::skip_until(std::int64_t from) {
+  BlockReader next = *this;
+  while (next.open_block() && next.regular_) {
+    const auto span = static_cast<std::uint64_t>(state_.delta) * next.count_;
+    next.state_.last = plus(state_.last, static_cast<std::int64_t>(span));
+    if (next.state_.last > from) return;
+    *this = next;
+  }
+}
+
+bool BlockReader::next_times(DecodedBlock& block) {
+  if (!open_block()) return false;
+  block.count = count_;
+  if (regular_) {
+    std::int64_t time = state_.last;
+    for (std::size_t i = 0; i < count_; ++i) {
+      time = plus(time, state_.delta);
+      block.samples[i].timestamp_ms = time;
     }
+    state_.last = time;
     return true;
   }
   BitReader reader(value_bytes_.data(), value_bytes_.data() + value_bytes_.size());

@@ -53,17 +53,26 @@ class BlockReader {
   [[nodiscard]] bool done() const { return at_ == end_; }
   [[nodiscard]] TimeState state() const { return state_; }
 
+  // Steps past blocks that hold nothing after `from`, as long as their timestamps are regular: that
+  // needs no decoding.
+  void skip_until(std::int64_t from);
   // Decodes the timestamps of the next block and steps past the block.
   [[nodiscard]] bool next_times(DecodedBlock& block);
   // Decodes the values of the block that next_times() has just passed.
   [[nodiscard]] bool values(DecodedBlock& block) const;
 
  private:
+  // Steps past the next block's bytes and notes what is in them.
+  [[nodiscard]] bool open_block();
+
   const std::uint8_t* at_;
   const std::uint8_t* end_;
   TimeState state_;
+  // Of the block that was opened last.
+  unsigned count_ = 0;
+  bool regular_ = false;
   unsigned value_mode_ = 0;
-  std::span<const std::uint8_t> value_bytes_;
+  std::span<const std::uint8_t> value_bytes_;  // timestamps first until they are decoded
 };
 
 }  // namespace keelwatch::store

@@ -36,6 +36,8 @@ Chunk::Ptr Chunk::make(const Chunk* open, std::span<const Sample> block) {
     bytes.assign(open->bytes().begin(), open->bytes().end());
     state = open->end();
   }
+  const TimeState before_last = state;
+  const std::size_t last_block = bytes.size();
   encode_block(block, state, bytes);
 
   void* memory = ::operator new(sizeof(Chunk) + bytes.size() + kReadSlack);
@@ -44,6 +46,8 @@ Chunk::Ptr Chunk::make(const Chunk* open, std::span<const Sample> block) {
   chunk->size_ = static_cast<std::uint32_t>(bytes.size());
   chunk->samples_ =
       static_cast<std::uint32_t>((open != nullptr ? open->samples_ : 0) + block.size());
+  chunk->before_last_ = before_last;
+  chunk->last_block_ = static_cast<std::uint32_t>(last_block);
   auto* data = static_cast<std::uint8_t*>(memory) + sizeof(Chunk);
   std::memcpy(data, bytes.data(), bytes.size());
   std::memset(data + bytes.size(), 0, kReadSlack);
@@ -51,10 +55,10 @@ Chunk::Ptr Chunk::make(const Chunk* open, std::span<const Sample> block) {
 }
 
 void Chunk::read(std::int64_t from, std::int64_t to, std::vector<Sample>& out) const {
-  BlockReader reader(bytes(), start());
+  BlockReader reader = from >= before_last_.last ? last_block() : BlockReader(bytes(), start());
   DecodedBlock block;
-  while (!reader.done()) {
-    if (!reader.next_times(block)) break;
+  reader.skip_until(from);
+  while (reader.next_times(block)) {
     const Sample* begin = block.samples.data();
     const Sample* end = begin + block.count;
     if (begin->timestamp_ms > to) break;
@@ -92,12 +96,18 @@ std::span<const std::uint8_t> Chunk::bytes() const {
 
 TimeState Chunk::start() const { return {minus(min_time_, first_delta_), first_delta_}; }
 
+BlockReader Chunk::last_block() const { return {bytes().subspan(last_block_), before_last_}; }
+
 TimeState Chunk::end() const {
-  BlockReader reader(bytes(), start());
+  BlockReader reader = last_block();
   DecodedBlock block;
-  while (!reader.done() && reader.next_times(block)) {
-  }
-  return reader.state();
+  return reader.next_times(block) ? reader.state() : before_last_;
+}
+
+void Chunk::prefetch_last_block() const {
+  const std::uint8_t* begin = bytes().data() + last_block_;
+  __builtin_prefetch(begin);
+  __builtin_prefetch(begin + 64);
 }
 
 }  // namespace keelwatch::store

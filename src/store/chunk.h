@@ -40,6 +40,8 @@ class Chunk {
   [[nodiscard]] std::int64_t max_time() const { return max_time_; }
   [[nodiscard]] std::size_t samples() const { return samples_; }
   [[nodiscard]] bool full() const { return samples_ + kBlockSamples > kChunkSamples; }
+  // Tells the processor that the newest block is read soon.
+  void prefetch_last_block() const;
   // What it takes of the heap, the allocator's own word included.
   [[nodiscard]] std::size_t heap_bytes() const;
 
@@ -52,12 +54,16 @@ class Chunk {
   [[nodiscard]] std::span<const std::uint8_t> bytes() const;
   [[nodiscard]] TimeState start() const;
   [[nodiscard]] TimeState end() const;
+  [[nodiscard]] BlockReader last_block() const;
 
   std::int64_t min_time_;
   std::int64_t first_delta_;  // what lets the first block be a regular one
   std::int64_t max_time_ = 0;
   std::uint32_t size_ = 0;
   std::uint32_t samples_ = 0;
+  // The newest block is what short windows want: it is reached without passing the others.
+  TimeState before_last_;
+  std::uint32_t last_block_ = 0;  // where it begins
   // size_ bytes and kReadSlack more follow.
 };
 

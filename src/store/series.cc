@@ -50,18 +50,21 @@ bool Series::copy_tail(SeriesId id, std::int64_t from, std::int64_t to, Tail& ta
       continue;
     }
     const bool ours = get(id_) == id;
-    tail.count = 0;
+    tail.begin = tail.end = 0;
     tail.chunks = nullptr;
     if (ours) {
-      std::size_t end = get(count_);
-      while (end > 0 && get(times_[end - 1]) > to) --end;
-      std::size_t begin = end;
-      while (begin > 0 && get(times_[begin - 1]) > from) --begin;
-      for (std::size_t i = begin; i < end; ++i) {
-        tail.samples[tail.count++] = {get(times_[i]), std::bit_cast<double>(get(values_[i]))};
+      std::size_t at = get(count_);
+      while (at > 0 && get(times_[at - 1]) > to) --at;
+      tail.end = at;
+      for (; at > 0; --at) {
+        const std::int64_t time = get(times_[at - 1]);
+        if (time <= from) break;
+        tail.times[at - 1] = time;
+        tail.values[at - 1] = get(values_[at - 1]);
       }
+      tail.begin = at;
       // Older samples are of interest only if the window begins before the tail does.
-      if (begin == 0) tail.chunks = chunks_.load(std::memory_order_acquire);
+      if (at == 0) tail.chunks = chunks_.load(std::memory_order_acquire);
     }
     std::atomic_thread_fence(std::memory_order_acquire);
     if (get(version_) == before) return ours;
@@ -79,17 +82,20 @@ bool Series::read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<S
   std::size_t count = 0;
   for (const Chunk* c = tail.chunks; c != nullptr && c->max_time() > from;
        c = c->older.load(std::memory_order_acquire)) {
-    if (c->min_time() > to) continue;
-    if (count < kAtOnce) {
-      wanted[count++] = c;
-    } else {
-      more.push_back(c);
+    if (c->min_time() <= to) {
+      if (count < kAtOnce) {
+        wanted[count++] = c;
+      } else {
+        more.push_back(c);
+      }
     }
+    if (c->min_time() <= from) break;  // saves a look at an older one, which is far away in memory
   }
   for (; !more.empty(); more.pop_back()) more.back()->read(from, to, out);
   while (count > 0) wanted[--count]->read(from, to, out);
-  out.insert(out.end(), tail.samples.begin(),
-             tail.samples.begin() + static_cast<std::ptrdiff_t>(tail.count));
+  const std::size_t first = out.size() - tail.begin;
+  out.resize(first + tail.end);
+  for (std::size_t i = tail.begin; i < tail.end; ++i) out[first + i] = tail.at(i);
   return out.size() > before;
 }
 
@@ -107,8 +113,8 @@ bool Series::read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& 
   }
   Tail tail;
   if (!copy_tail(id, from, to, tail)) return false;
-  if (tail.count > 0) {
-    out = tail.samples[tail.count - 1];
+  if (tail.begin < tail.end) {
+    out = tail.at(tail.end - 1);
     return true;
   }
   const Chunk* chunk = tail.chunks;
@@ -118,6 +124,23 @@ bool Series::read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& 
   if (chunk == nullptr || chunk->max_time() <= from) return false;
   out = chunk->last_until(to);
   return out.timestamp_ms > from;
+}
+
+void Series::prefetch_history() const {
+  if (const auto* chunk = reinterpret_cast<const char*>(get(chunks_)); chunk != nullptr) {
+    __builtin_prefetch(chunk);
+    __builtin_prefetch(chunk + 64);
+  }
+  const std::size_t count = get(count_);
+  for (std::size_t i = 0; i < count; i += 8) {
+    __builtin_prefetch(&times_[i]);
+    __builtin_prefetch(&values_[i]);
+  }
+}
+
+void Series::prefetch_last_block() const {
+  const Chunk* chunk = chunks_.load(std::memory_order_acquire);
+  if (chunk != nullptr) chunk->prefetch_last_block();
 }
 
 void Series::open(SeriesId id, std::shared_ptr<const Labels> labels, std::uint64_t hash) {

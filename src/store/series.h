@@ -11,6 +11,7 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -61,6 +62,10 @@ class alignas(64) Series {
   bool read(SeriesId id, std::int64_t from, std::int64_t to, std::vector<Sample>& out) const;
   // The newest sample with from < timestamp <= to.
   bool read_last(SeriesId id, std::int64_t from, std::int64_t to, Sample& out) const;
+  // Tell the processor that read() comes soon; one after the other, as what they look at has to
+  // have come itself. A Reclaimer::Guard is held.
+  void prefetch_history() const;
+  void prefetch_last_block() const;
 
   // The appender. id 0 means that the place is free.
   [[nodiscard]] SeriesId id() const { return id_.load(std::memory_order_relaxed); }
@@ -88,10 +93,17 @@ class alignas(64) Series {
   ChunkTotals close(Reclaimer& reclaimer);
 
  private:
+  // The samples at [begin, end). Nothing else is ever written: it is made for each read.
   struct Tail {
-    std::array<Sample, kBlockSamples> samples;
-    std::size_t count = 0;
+    std::array<std::int64_t, kBlockSamples> times;
+    std::array<std::uint64_t, kBlockSamples> values;
+    std::size_t begin = 0;
+    std::size_t end = 0;
     const Chunk* chunks = nullptr;  // nullptr also if they are not needed
+
+    [[nodiscard]] Sample at(std::size_t i) const {
+      return {times[i], std::bit_cast<double>(values[i])};
+    }
   };
   // The part of the tail in the window; false if the id is another one.
   bool copy_tail(SeriesId id, std::int64_t from, std::int64_t to, Tail& tail) const;

@@ -13,7 +13,7 @@ namespace {
 constexpr std::size_t kPerSeries = sizeof(Labels) + 24 + 40;
 
 // Series ahead whose first cache line is fetched while one is being read.
-constexpr std::size_t kAhead = 8;
+constexpr std::size_t kAhead = 16;
 
 std::int64_t minus_clamped(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
@@ -197,6 +197,7 @@ std::size_t Store::bytes() const {
 void Store::publish_stats() {
   live_.series = newest_index_->series();
   live_.chunks = chunks_.chunks;
+  live_.chunk_samples = chunks_.samples;
   live_.chunk_bytes = chunks_.bytes;
   live_.series_bytes = bytes() - chunks_.bytes - live_.index_bytes;
   live_.samples = live_.appended - live_.expired_samples - live_.evicted_samples;
@@ -224,7 +225,13 @@ void Store::read(std::span<const SeriesRef> refs, std::int64_t from_ms, std::int
   offsets.reserve(refs.size() + 1);
   for (std::size_t i = 0; i < refs.size(); ++i) {
     offsets.push_back(samples.size());
-    if (i + kAhead < refs.size()) __builtin_prefetch(find(refs[i + kAhead].id));
+    const auto ahead = [&](std::size_t distance) {
+      return i + distance < refs.size() ? find(refs[i + distance].id) : nullptr;
+    };
+    // What lies ahead comes in three steps, each of which tells where the next one is.
+    __builtin_prefetch(ahead(kAhead));
+    if (const Series* soon = ahead(kAhead / 2); soon != nullptr) soon->prefetch_history();
+    if (const Series* sooner = ahead(kAhead / 4); sooner != nullptr) sooner->prefetch_last_block();
     const Series* series = find(refs[i].id);
     if (series != nullptr) series->read(refs[i].id, from_ms, to_ms, samples);
   }

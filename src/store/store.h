@@ -49,8 +49,9 @@ struct StoreStats {
   std::uint64_t series = 0;   // that can be selected
   std::uint64_t samples = 0;  // in memory
   std::uint64_t chunks = 0;
-  std::uint64_t chunk_bytes = 0;   // compressed samples with all their overhead
-  std::uint64_t series_bytes = 0;  // labels, tails and bookkeeping
+  std::uint64_t chunk_samples = 0;  // those of `samples` that are compressed
+  std::uint64_t chunk_bytes = 0;    // what they take, with all overhead
+  std::uint64_t series_bytes = 0;   // labels, tails and bookkeeping
   std::uint64_t index_bytes = 0;
   // Since the start.
   std::uint64_t appended = 0, out_of_order = 0, duplicates = 0;

@@ -6,7 +6,6 @@
 #include <cstdio>
 #include <exception>
 #include <filesystem>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -14,30 +13,6 @@
 #include "tests/bench/scrape/pages.h"
 
 namespace {
-
-using keelwatch::bench::Figure;
-using keelwatch::bench::Figures;
-
-std::string number(const std::optional<double>& value) {
-  if (!value) return "null";
-  char text[32];
-  std::snprintf(text, sizeof text, "%.4g", *value);
-  return text;
-}
-
-// Our own texts: nothing in them needs escaping.
-void print_json(const Figures& figures) {
-  const char* before = "[";
-  for (const Figure& f : figures) {
-    std::printf(
-        "%s{\"what\":\"%s\",\"unit\":\"%s\",\"ours\":%s,\"peer\":%s,\"peer_name\":\"%s\","
-        "\"target\":%s,\"note\":\"%s\"}",
-        before, f.what.c_str(), f.unit.c_str(), number(f.ours).c_str(), number(f.peer).c_str(),
-        f.peer_name.c_str(), number(f.target).c_str(), f.note.c_str());
-    before = ",\n ";
-  }
-  std::printf("]\n");
-}
 
 std::size_t series_of(std::string_view text) {
   std::size_t series = 0;

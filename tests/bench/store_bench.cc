@@ -1,6 +1,8 @@
 // What the sample store costs: bytes per sample by shape of the series, append rate, selection and
 // reading. Times are CPU time of the one thread, so that a busy machine disturbs them less.
-//   store_bench [--json]
+//   store_bench [--json] [--pages FOLDER]
+// --pages: only the bytes per sample of recorded /metrics pages, as tests/bench/record_pages names
+// them: MILLISECONDS.prom.
 #include <malloc.h>
 #include <time.h>
 #include <unistd.h>
@@ -9,12 +11,18 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <functional>
+#include <iterator>
+#include <map>
 #include <random>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "metrics/exposition.h"
+#include "store/appender.h"
 #include "store/store.h"
 
 namespace keelwatch::store {
@@ -107,13 +115,10 @@ void fill(Filled& f, std::size_t series, int steps, std::int64_t slot_ms,
   }
 }
 
-// Of sealed samples; the raw tails are counted with the series.
-double bytes_per_sample(const Store& store, std::size_t series, int steps) {
+// Of compressed samples; the raw tails are counted with the series.
+double bytes_per_sample(const Store& store) {
   const StoreStats stats = store.stats();
-  const auto sealed = static_cast<double>(series) *
-                      static_cast<double>((steps - 1) / static_cast<int>(kBlockSamples)) *
-                      static_cast<double>(kBlockSamples);
-  return static_cast<double>(stats.chunk_bytes) / sealed;
+  return static_cast<double>(stats.chunk_bytes) / static_cast<double>(stats.chunk_samples);
 }
 
 double median_seconds(int runs, const std::function<void()>& work) {
@@ -132,8 +137,8 @@ void measure_shapes(std::vector<Figure>& figures) {
   const auto measure = [&](const Shape& shape) {
     Filled f;
     fill(f, 100, kSteps, 5000, [&](std::size_t) -> const Shape& { return shape; });
-    figures.push_back({std::string("bytes_per_sample_") + shape.name,
-                       bytes_per_sample(f.store, 100, kSteps), "B"});
+    figures.push_back(
+        {std::string("bytes_per_sample_") + shape.name, bytes_per_sample(f.store), "B"});
   };
   for (const Shape& shape : kTypical) measure(shape);
   measure(kNoise);
@@ -182,8 +187,40 @@ void measure_churn(std::vector<Figure>& figures, Filled& f) {
   figures.push_back({"step_with_1_new_series_of_10000", 1e6 * seconds, "us"});
 }
 
-std::vector<Figure> measure() {
-  std::vector<Figure> figures;
+// One producer's real pages, step by step as the program appends them.
+void measure_pages(std::vector<Figure>& figures, const std::string& folder) {
+  std::map<std::int64_t, std::filesystem::path> pages;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    if (entry.path().extension() == ".prom") pages[std::stoll(entry.path().stem())] = entry.path();
+  }
+  Store store;
+  Appender appender(store);
+  for (const auto& [time, path] : pages) {
+    std::ifstream file(path);
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const auto page = metrics::parse_page(text, "text/plain", 1'000'000);
+    if (!page) {
+      std::fprintf(stderr, "%s: %s\n", path.c_str(), page.error().message().c_str());
+      std::exit(1);
+    }
+    appender.begin_step(time);
+    for (const metrics::ParsedSample& sample : page->samples) {
+      appender.append(*store.series(sample.labels), sample.value);
+    }
+    appender.end_step([](const SeriesRef&) { return Missing::kStale; });
+    store.end_step(time);
+  }
+  const StoreStats stats = store.stats();
+  const auto samples = static_cast<double>(stats.samples);
+  figures.push_back({"recorded_pages", static_cast<double>(pages.size()), ""});
+  figures.push_back({"recorded_series", static_cast<double>(stats.series), ""});
+  figures.push_back({"recorded_samples", samples, ""});
+  figures.push_back({"bytes_per_sample_recorded", bytes_per_sample(store), "B"});
+  figures.push_back({"bytes_per_sample_recorded_with_tails_labels_and_index",
+                     static_cast<double>(stats.bytes()) / samples, "B"});
+}
+
+void measure(std::vector<Figure>& figures) {
   constexpr std::size_t kSeries = 10'000;
   constexpr int kSteps = 1440;  // 6 h of 15 s
   const double before = resident_mib();
@@ -195,36 +232,48 @@ std::vector<Figure> measure() {
     const StoreStats stats = f.store.stats();
     figures.push_back({"accounted_10000_series_6h_of_15s",
                        static_cast<double>(stats.bytes()) / (1 << 20), "MiB"});
-    figures.push_back(
-        {"bytes_per_sample_typical", bytes_per_sample(f.store, kSeries, kSteps), "B"});
+    figures.push_back({"bytes_per_sample_typical", bytes_per_sample(f.store), "B"});
     figures.push_back({"bytes_per_series",
                        static_cast<double>(stats.series_bytes + stats.index_bytes) / kSeries, "B"});
     figures.push_back({"append_rate", f.samples / f.append_seconds / 1e6, "M/s"});
+    figures.push_back({"append_ns", f.append_seconds / f.samples * 1e9, "ns"});
     measure_reading(figures, f);
     measure_churn(figures, f);
   }
   malloc_trim(0);
   measure_shapes(figures);
-  return figures;
 }
 
 }  // namespace
 }  // namespace keelwatch::store
 
 int main(int argc, char** argv) {
-  const bool json = argc == 2 && std::string_view(argv[1]) == "--json";
-  if (argc > 2 || (argc == 2 && !json)) {
-    std::fprintf(stderr, "usage: store_bench [--json]\n");
-    return 2;
+  bool json = false;
+  std::string pages;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view flag = argv[i];
+    if (flag == "--json") {
+      json = true;
+    } else if (flag == "--pages" && i + 1 < argc) {
+      pages = argv[++i];
+    } else {
+      std::fprintf(stderr, "usage: store_bench [--json] [--pages FOLDER]\n");
+      return 2;
+    }
   }
-  const auto figures = keelwatch::store::measure();
+  std::vector<keelwatch::store::Figure> figures;
+  if (pages.empty()) {
+    keelwatch::store::measure(figures);
+  } else {
+    keelwatch::store::measure_pages(figures, pages);
+  }
   const char* before = "{";
   for (const auto& figure : figures) {
     if (json) {
       std::printf("%s\"%s\":%.3f", before, figure.name.c_str(), figure.value);
       before = ",\n ";
     } else {
-      std::printf("%-36s %10.2f %s\n", figure.name.c_str(), figure.value, figure.unit);
+      std::printf("%-50s %10.2f %s\n", figure.name.c_str(), figure.value, figure.unit);
     }
   }
   if (json) std::printf("}\n");

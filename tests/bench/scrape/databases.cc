@@ -19,7 +19,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/bench/scrape/process.h"
+#include "tests/bench/common/process.h"
 #include "tests/bench/scrape/scraper.h"
 #include "tests/standins/kube_api.h"
 #include "tests/support/keelwatch_process.h"

@@ -2,7 +2,7 @@
 // beside prometheus-postgres-exporter on the same servers.
 #pragma once
 
-#include "tests/bench/scrape/figure.h"
+#include "tests/bench/common/figure.h"
 
 namespace keelwatch::bench {
 

@@ -20,7 +20,7 @@
 #include "http/server.h"
 #include "metrics/self.h"
 #include "metrics/writer.h"
-#include "tests/bench/scrape/process.h"
+#include "tests/bench/common/process.h"
 #include "tests/bench/scrape/scraper.h"
 
 namespace keelwatch::bench {

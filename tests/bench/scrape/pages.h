@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <string>
 
-#include "tests/bench/scrape/figure.h"
+#include "tests/bench/common/figure.h"
 
 namespace keelwatch::bench {
 

@@ -1,4 +1,4 @@
-#include "tests/bench/scrape/process.h"
+#include "tests/bench/common/process.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
