@@ -155,7 +155,7 @@ std::string print_table(const Rows& rows) {
     }
   };
   const auto label = [&](const std::string& name) {
-    return [&rows, name](const Row& row) {
+    return [name](const Row& row) {
       const auto found = row.labels.find(name);
       return found == row.labels.end() ? std::string() : found->second;
     };
