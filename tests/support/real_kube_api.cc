@@ -153,6 +153,7 @@ RawResponse RealKubeApi::request(std::string_view method, const std::string& tar
                                  std::string_view body, std::string_view content_type,
                                  const std::set<int>& accepted) {
   RawResponse response;
+  bool repeated = false;
   for (bool again = connection_ != nullptr;; again = false) {
     if (!connection_) connection_ = std::make_unique<RawHttp>(admin_);
     try {
@@ -161,8 +162,11 @@ RawResponse RealKubeApi::request(std::string_view method, const std::string& tar
     } catch (const RawHttpError&) {
       connection_.reset();  // kept alive too long: once more on a new one
       if (!again) throw;
+      repeated = true;
     }
   }
+  // What the first request made before its connection was lost is there.
+  if (repeated && method == "POST" && response.status == 409) return response;
   if (response.status / 100 != 2 && !accepted.contains(response.status)) {
     throw std::runtime_error(std::string(method) + " " + target + ": " +
                              std::to_string(response.status) + " " + response.body);
