@@ -175,6 +175,7 @@ struct Expr {
                             Unary, Binary, Aggregate, Call, Paren>;
   Span span;
   ValueType type = ValueType::kScalar;
+  int height = 1;  // of the tree below, this node included: what recursion over it costs
   Node node;
 
   template <typename T>

@@ -33,6 +33,7 @@ class Parser {
   void fail(Span span, std::string problem, std::string remedy = {});
   void unexpected(std::string_view context, std::string_view wanted = {});
   [[nodiscard]] ExprPtr finish(Span span, Expr::Node node);
+  void raise(Expr& expr, const Expr& child);
   [[nodiscard]] bool enter();
   template <typename F>
   ExprPtr nested(F parse) {
