@@ -95,6 +95,8 @@ struct LabelMatcher {
   std::string name;
   std::string value;
   Span span;
+  // For kRegex and kNotRegex, compiled when the parser checks the selector.
+  std::function<bool(std::string_view)> regex = nullptr;
 };
 
 enum class Anchor { kNone, kTime, kStart, kEnd };  // the @ modifier

@@ -1,6 +1,8 @@
 #include "promql/engine.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <functional>
 #include <map>
 
 #include "store/store.h"
@@ -10,7 +12,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1000;
 
-// A store that counts how often its index is searched.
+// A store that counts how often its index is searched and how much is read at once.
 class CountingStore final : public store::Queryable {
  public:
   explicit CountingStore(const store::Queryable& inner) : inner_(inner) {}
@@ -22,6 +24,9 @@ class CountingStore final : public store::Queryable {
   }
   void read(std::span<const store::SeriesRef> refs, std::int64_t from, std::int64_t to,
             std::vector<Sample>& samples, std::vector<std::size_t>& offsets) const override {
+    largest_read = std::max(largest_read, refs.size());
+    series_read += refs.size();
+    if (on_read) on_read();
     inner_.read(refs, from, to, samples, offsets);
   }
   void read_last(std::span<const store::SeriesRef> refs, std::int64_t from, std::int64_t to,
@@ -30,6 +35,9 @@ class CountingStore final : public store::Queryable {
   }
 
   mutable int searches = 0;
+  mutable std::size_t largest_read = 0;
+  mutable std::size_t series_read = 0;
+  std::function<void()> on_read;
 
  private:
   const store::Queryable& inner_;
@@ -151,6 +159,39 @@ TEST_CASE("limits, a deadline and a stop end an evaluation", "[promql]") {
   CHECK(query.instant(store, kSecond, timed));
   clock.now = timed.deadline;
   CHECK(query.instant(store, kSecond, timed).error().code() == ErrorCode::kTimeout);
+}
+
+// Each look at it takes a millisecond.
+class PassingClock final : public Clock {
+ public:
+  WallTime wall() const override { return {}; }
+  SteadyTime steady() const override { return now += std::chrono::milliseconds(1); }
+  mutable SteadyTime now{};
+};
+
+TEST_CASE("what functions write into labels is bounded", "[promql]") {
+  store::Store store;
+  append(store, {{"__name__", "m"}, {"a", "x"}}, kSecond, 1);
+  store.end_step(kSecond);
+  std::string replaced = "m";
+  std::string joined = "m";
+  for (int i = 0; i < 28; ++i) {
+    replaced = "label_replace(" + replaced + R"q(, "a", "$1$1$1$1$1$1$1$1", "a", "(.*)"))q";
+    joined = "label_join(" + joined + R"q(, "a", "", "a", "a", "a", "a"))q";
+  }
+  for (const std::string& text : {replaced, joined}) {
+    const Result<Answer> answer = compiled(text).instant(store, kSecond);
+    REQUIRE(!answer);
+    CHECK(answer.error().code() == ErrorCode::kTooLarge);
+    CHECK_THAT(answer.error().message(), Catch::Contains("a label's value of more than 65536"));
+  }
+  // Labels that are long but allowed count by their size.
+  const std::string wide = "label_replace(label_replace(m, \"b\", \"" + std::string(60'000, 'x') +
+                           R"q(", "", ""), "c", "$1$1", "a", "(.*)"))q";
+  CHECK(values(compiled(wide).instant(store, kSecond)).size() == 1);
+  Options options;
+  options.max_samples = 1000;
+  CHECK(compiled(wide, options).instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
 }
 
 TEST_CASE("what is not evaluated is refused, with its place", "[promql]") {
