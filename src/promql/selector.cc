@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "promql/plan.h"
@@ -23,6 +24,30 @@ void drop_markers(Ranges& ranges) {
   }
   ranges.offsets.back() = kept;
   ranges.samples.resize(kept);
+}
+
+// Of each series the newest sample, however old.
+void report_unknown(const store::Queryable& store, const std::vector<store::SeriesRef>& refs,
+                    std::int64_t at, UnknownList& out) {
+  std::vector<Sample> samples;
+  std::vector<std::uint8_t> found;
+  store.read_last(refs, std::numeric_limits<std::int64_t>::min(), at, samples, found);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (found[i] != 0 && is_unknown(samples[i].value)) {
+      out.push_back({refs[i].labels, samples[i].timestamp_ms});
+    }
+  }
+}
+
+// A selector's own shift among those of the subqueries around it.
+Result<TimeShift> surrounded(TimeShift shift, const Surroundings& around,
+                             const Evaluation& evaluation) {
+  for (auto modifiers = around.rbegin(); modifiers != around.rend(); ++modifiers) {
+    TimeShift outer(**modifiers);
+    if (Result<void> resolved = outer.resolve(evaluation); !resolved) return resolved.error();
+    shift.surround(outer);
+  }
+  return shift;
 }
 
 std::int64_t floor_to_multiple(std::int64_t value, std::int64_t step) {
@@ -139,17 +164,14 @@ Result<void> SelectorNode::select_range(Evaluation& evaluation, bool timestamps,
   return {};
 }
 
-void SelectorNode::find_unknown(Evaluation& evaluation, UnknownList& out) {
-  if (!shift_.resolve(evaluation)) return;
+Result<void> SelectorNode::find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                        UnknownList& out) {
+  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved;
+  const Result<TimeShift> shift = surrounded(shift_, around, evaluation);
+  if (!shift) return shift.error();
   selection_.refresh(evaluation.store);
-  const std::int64_t at = shift_.apply(evaluation.grid.start);
-  const auto& refs = selection_.refs();
-  evaluation.store.read_last(refs, at - evaluation.options.lookback_ms, at, samples_, found_);
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (found_[i] != 0 && is_unknown(samples_[i].value)) {
-      out.push_back({refs[i].labels, samples_[i].timestamp_ms});
-    }
-  }
+  report_unknown(evaluation.store, selection_.refs(), shift->apply(evaluation.grid.start), out);
+  return {};
 }
 
 MatrixNode::MatrixNode(Span span, const MatrixSelector& matrix,
@@ -198,19 +220,14 @@ RangeNode::Bounds MatrixNode::bounds(const Grid& grid, std::size_t step) const {
   return {end - range_ms_, end};
 }
 
-void MatrixNode::find_unknown(Evaluation& evaluation, UnknownList& out) {
-  if (!resolve(evaluation)) return;
+Result<void> MatrixNode::find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                      UnknownList& out) {
+  if (Result<void> resolved = resolve(evaluation); !resolved) return resolved;
+  const Result<TimeShift> shift = surrounded(shift_, around, evaluation);
+  if (!shift) return shift.error();
   selection_.refresh(evaluation.store);
-  const std::int64_t at = shift_.apply(evaluation.grid.start);
-  const auto& refs = selection_.refs();
-  std::vector<Sample> samples;
-  std::vector<std::uint8_t> found;
-  evaluation.store.read_last(refs, at - range_ms_, at, samples, found);
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (found[i] != 0 && is_unknown(samples[i].value)) {
-      out.push_back({refs[i].labels, samples[i].timestamp_ms});
-    }
-  }
+  report_unknown(evaluation.store, selection_.refs(), shift->apply(evaluation.grid.start), out);
+  return {};
 }
 
 Result<SetPtr> SubqueryNode::prepare(Evaluation& evaluation) {

@@ -127,6 +127,48 @@ TEST_CASE("an unknown marker is no sample, and its series is told apart from a s
       1);
 }
 
+TEST_CASE("a series stays unknown however long ago its source fell silent", "[promql]") {
+  store::Store store;
+  constexpr std::int64_t kMinute = 60 * kSecond;
+  const Labels silent{{"__name__", "m"}, {"i", "silent"}};
+  const Labels ended{{"__name__", "m"}, {"i", "ended"}};
+  const Labels back{{"__name__", "m"}, {"i", "back"}};
+  for (const Labels& labels : {silent, ended, back}) append(store, labels, kSecond, 1);
+  append(store, silent, 2 * kSecond, unknown_marker());
+  append(store, ended, 2 * kSecond, stale_marker());
+  append(store, back, 2 * kSecond, unknown_marker());
+  append(store, back, 3 * kSecond, 1);
+  store.end_step(3 * kSecond);
+  const auto unknown = [&](const char* text, std::int64_t at) {
+    INFO(text);
+    const auto found = compiled(text).unknown_series(store, at);
+    INFO((found ? "" : found.error().message()));
+    REQUIRE(found);
+    return found->size() == 1 && *found->front().labels == silent &&
+           found->front().since_ms == 2 * kSecond;
+  };
+  for (const std::int64_t later : {6 * kMinute, 600 * kMinute}) {
+    const std::int64_t at = 3 * kSecond + later;
+    CHECK(unknown("m > 0", at));
+    CHECK(unknown("rate(m[5m])", at));
+    CHECK(unknown("max_over_time(rate(m[1m])[5m:1m])", at));
+  }
+  // Where a selector looks is what its own modifiers and those around it say.
+  CHECK(unknown("m offset 5m", 5 * kMinute + 3 * kSecond));
+  CHECK(!unknown("m offset 6m", 5 * kMinute));
+  CHECK(unknown("max_over_time(m[5m:1m] offset 5m)", 5 * kMinute + 3 * kSecond));
+  CHECK(!unknown("max_over_time(m[5m:1m] offset 6m)", 5 * kMinute));
+  CHECK(!unknown("max_over_time(rate(m[1m])[5m:1m] @ 1)", 5 * kMinute));
+  CHECK(unknown("max_over_time(rate(m[1m] @ 3)[5m:1m] @ 1)", 5 * kMinute));
+
+  const auto failed = [&](const char* text) {
+    return compiled(text).unknown_series(store, kSecond).error().code();
+  };
+  CHECK(failed("m offset (1 / range())") == ErrorCode::kInvalid);
+  CHECK(failed("rate(m[5m / range()])") == ErrorCode::kInvalid);
+  CHECK(failed("max_over_time(m[5m:1m] offset (1 / range()))") == ErrorCode::kInvalid);
+}
+
 TEST_CASE("limits, a deadline and a stop end an evaluation", "[promql]") {
   store::Store store;
   for (int t = 1; t <= 100; ++t) append(store, {{"__name__", "m"}}, t * kSecond, t);
