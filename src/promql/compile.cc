@@ -14,6 +14,8 @@ class NumberNode final : public Node {
  public:
   NumberNode(Span span, double value) : Node(span), value_(value) {}
   Result<Value> evaluate(Evaluation& evaluation) override {
+    Result<void> charged = evaluation.charge(evaluation.grid.count);
+    if (!charged) return charged.error();
     return Value(Column{std::vector<double>(evaluation.grid.count, value_)});
   }
   [[nodiscard]] double value() const { return value_; }
@@ -220,9 +222,9 @@ class Compiler {
   }
 
   Plan& plan_;
+  Surroundings around_;
 };
 
-  Surroundings around_;
 }  // namespace
 
 Result<Block> Node::block(Evaluation& evaluation) {

@@ -74,6 +74,7 @@ Result<Value> absent(CallNode& call, Evaluation& evaluation) {
   Result<Block> block = call.arg(0).block(evaluation);
   if (!block) return block.error();
   const std::size_t steps = evaluation.grid.count;
+  if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
   std::vector<double> values(steps, 1);
   for (std::size_t i = 0; i < block->values.size(); ++i) {
     if (!is_absent(block->values[i])) values[i % steps] = absent_cell();
@@ -113,6 +114,7 @@ Result<Value> scalar(CallNode& call, Evaluation& evaluation) {
   }
   return Value(std::move(out));
 }
+  if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
 
 Result<Value> vector(CallNode& call, Evaluation& evaluation) {
   Result<Column> column = call.arg(0).column(evaluation);
@@ -131,6 +133,8 @@ Result<Value> min_of(CallNode& call, Evaluation& evaluation) {
 Result<Value> max_of(CallNode& call, Evaluation& evaluation) {
   return extreme(call, evaluation, true);
 }
+  Result<void> charged = evaluation.charge(evaluation.grid.count);
+  if (!charged) return charged.error();
 
 Result<Value> sort(CallNode& call, Evaluation& evaluation) {
   return sorted(call, evaluation, false);

@@ -211,6 +211,34 @@ class PassingClock final : public Clock {
   mutable SteadyTime now{};
 };
 
+TEST_CASE("scalars and pairs of series count against the limit", "[promql]") {
+  store::Store store;
+  for (int i = 0; i < 300; ++i) {
+    append(store, {{"__name__", "many"}, {"i", std::to_string(i)}}, kSecond, 1);
+    append(store, {{"__name__", "one"}, {"i", std::to_string(i)}}, kSecond, 1);
+  }
+  store.end_step(kSecond);
+  Options options;
+  options.max_samples = 20'000;
+  for (const char* text :
+       {"many * on() group_left() one", "many * on() one", "many * on() group_right() one"}) {
+    INFO(text);
+    CHECK(compiled(text).instant(store, kSecond).error().code() == ErrorCode::kInvalid);
+    Query query = compiled(text, options);
+    CHECK(query.instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
+    // Nothing half made is remembered.
+    CHECK(query.instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
+  }
+  options.max_samples = 25;
+  for (const char* text : {"time() + time() + time()", "2 * end() * 3", "pi() + 1 + time()",
+                           "max_of(1, max_of(2, time()))"}) {
+    INFO(text);
+    const Result<Answer> answer = compiled(text, options).range(store, 0, 9 * kSecond, kSecond);
+    REQUIRE(!answer);
+    CHECK(answer.error().code() == ErrorCode::kTooLarge);
+  }
+}
+
 TEST_CASE("what functions write into labels is bounded", "[promql]") {
   store::Store store;
   append(store, {{"__name__", "m"}, {"a", "x"}}, kSecond, 1);
