@@ -90,8 +90,9 @@ class RangeNode {
   // time, so that samples are still in the processor's cache when they are used.
   [[nodiscard]] virtual Result<void> read(Evaluation& evaluation, std::size_t first,
                                           std::size_t last, Ranges& out) = 0;
-  // Both, of all series.
+  // Both, of all series; kSeriesAtOnce of them at a time, so that the limit holds in between.
   [[nodiscard]] Result<void> read_all(Evaluation& evaluation, Ranges& out);
+  static constexpr std::size_t kSeriesAtOnce = 64;
   // Of a step: (begin, end].
   struct Bounds {
     std::int64_t begin;
@@ -135,10 +136,10 @@ class TimeShift {
   bool fixed_ = false;
 };
 
-// The series of a selector, searched again only when the store's set of series has changed.
 // The modifiers of the subqueries around a selector, the outermost first.
 using Surroundings = std::vector<const Modifiers*>;
 
+// The series of a selector, searched again only when the store's set of series has changed.
 class Selection {
  public:
   explicit Selection(std::vector<store::Matcher> matchers) : matchers_(std::move(matchers)) {}
@@ -258,9 +259,10 @@ class CallNode final : public Node {
                                               const std::vector<double>& params,
                                               const std::vector<std::uint8_t>& used,
                                               Evaluation& evaluation) const;
-  void window_series(const RangeImplementation& function, const Grid& grid,
-                     std::span<const Sample> samples, const double* params, double* cells,
-                     std::uint8_t* used) const;
+  [[nodiscard]] Result<void> window_series(const RangeImplementation& function,
+                                           std::span<const Sample> samples, const double* params,
+                                           double* cells, std::uint8_t* used,
+                                           Evaluation& evaluation) const;
   void advise(const SetPtr& set, std::size_t series, Evaluation& evaluation);
 
   const Call& call_;

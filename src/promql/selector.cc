@@ -144,21 +144,24 @@ Result<void> SelectorNode::select_range(Evaluation& evaluation, bool timestamps,
                                         std::vector<double>& cells) {
   const Grid& grid = evaluation.grid;
   const std::int64_t lookback = evaluation.options.lookback_ms;
-  const auto& refs = selection_.refs();
-  samples_.clear();
-  evaluation.store.read(refs, shift_.apply(grid.start) - lookback, shift_.apply(grid.end()),
-                        samples_, offsets_);
-  if (Result<void> charged = evaluation.charge(samples_.size()); !charged) return charged;
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    double* out = cells.data() + i * grid.count;
-    std::size_t next = offsets_[i];
-    for (std::size_t s = 0; s < grid.count; ++s) {
-      const std::int64_t at = shift_.apply(grid.at(s));
-      while (next < offsets_[i + 1] && samples_[next].timestamp_ms <= at) ++next;
-      if (next == offsets_[i]) continue;
-      const Sample& sample = samples_[next - 1];
-      if (sample.timestamp_ms <= at - lookback || is_marker(sample.value)) continue;
-      out[s] = timestamps ? static_cast<double>(sample.timestamp_ms) / 1000 : sample.value;
+  const std::span<const store::SeriesRef> refs(selection_.refs());
+  for (std::size_t first = 0; first < refs.size(); first += RangeNode::kSeriesAtOnce) {
+    const std::size_t count = std::min(RangeNode::kSeriesAtOnce, refs.size() - first);
+    samples_.clear();
+    evaluation.store.read(refs.subspan(first, count), shift_.apply(grid.start) - lookback,
+                          shift_.apply(grid.end()), samples_, offsets_);
+    if (Result<void> charged = evaluation.charge(samples_.size()); !charged) return charged;
+    for (std::size_t i = 0; i < count; ++i) {
+      double* out = cells.data() + (first + i) * grid.count;
+      std::size_t next = offsets_[i];
+      for (std::size_t s = 0; s < grid.count; ++s) {
+        const std::int64_t at = shift_.apply(grid.at(s));
+        while (next < offsets_[i + 1] && samples_[next].timestamp_ms <= at) ++next;
+        if (next == offsets_[i]) continue;
+        const Sample& sample = samples_[next - 1];
+        if (sample.timestamp_ms <= at - lookback || is_marker(sample.value)) continue;
+        out[s] = timestamps ? static_cast<double>(sample.timestamp_ms) / 1000 : sample.value;
+      }
     }
   }
   return {};
@@ -194,7 +197,18 @@ Result<void> RangeNode::read_all(Evaluation& evaluation, Ranges& out) {
   Result<SetPtr> set = prepare(evaluation);
   if (!set) return set.error();
   out.set = *std::move(set);
-  return read(evaluation, 0, out.set->size(), out);
+  out.samples.clear();
+  out.offsets.assign(1, 0);
+  Ranges part;
+  for (std::size_t first = 0; first < out.set->size(); first += kSeriesAtOnce) {
+    const std::size_t last = std::min(out.set->size(), first + kSeriesAtOnce);
+    if (Result<void> done = read(evaluation, first, last, part); !done) return done;
+    for (std::size_t i = 1; i < part.offsets.size(); ++i) {
+      out.offsets.push_back(out.samples.size() + part.offsets[i]);
+    }
+    out.samples.insert(out.samples.end(), part.samples.begin(), part.samples.end());
+  }
+  return {};
 }
 
 Result<SetPtr> MatrixNode::prepare(Evaluation& evaluation) {
@@ -280,9 +294,11 @@ Result<void> SubqueryNode::read(Evaluation& evaluation, std::size_t first, std::
     for (std::size_t s = 0; s < inner_grid_.count; ++s) {
       if (!is_absent(cells[s])) out.samples.push_back({inner_grid_.at(s), cells[s]});
     }
+    Result<void> charged = evaluation.charge(out.samples.size() - out.offsets.back());
+    if (!charged) return charged;
     out.offsets.push_back(out.samples.size());
   }
-  return evaluation.charge(out.samples.size());
+  return {};
 }
 
 RangeNode::Bounds SubqueryNode::bounds(const Grid& grid, std::size_t step) const {

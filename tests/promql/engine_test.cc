@@ -211,6 +211,71 @@ class PassingClock final : public Clock {
   mutable SteadyTime now{};
 };
 
+TEST_CASE("a deadline ends loops over windows, of which there may be far more than samples",
+          "[promql]") {
+  const store::Store store;
+  const char* cases[] = {
+      "sum_over_time(sum_over_time(vector(1)[50s:1ms])[50s:1ms])",
+      "absent_over_time(absent_over_time(vector(1)[50s:1ms])[50s:1ms]) + on() "
+      "sum_over_time(sum_over_time(vector(1)[50s:1ms])[50s:1ms])",
+      "quantile_over_time(0.5, (sum_over_time(vector(time())[50s:1ms]) > 0)[50s:1ms])",
+  };
+  for (const char* text : cases) {
+    INFO(text);
+    const PassingClock clock;
+    Context context;
+    context.clock = &clock;
+    context.deadline = SteadyTime(std::chrono::milliseconds(200));
+    const auto begin = std::chrono::steady_clock::now();
+    const Result<Answer> answer = compiled(text).instant(store, 100 * kSecond, context);
+    CHECK(std::chrono::steady_clock::now() - begin < std::chrono::seconds(20));
+    REQUIRE(!answer);
+    CHECK(answer.error().code() == ErrorCode::kTimeout);
+    CHECK(clock.now <= context.deadline + std::chrono::milliseconds(1));
+  }
+}
+
+TEST_CASE("a selector reads some series at a time and stops between them", "[promql]") {
+  store::Store store;
+  for (int i = 0; i < 200; ++i) {
+    const std::string number = std::to_string(i);
+    for (int t = 1; t <= 10; ++t) {
+      append(store, {{"__name__", "m"}, {"i", number}}, t * kSecond, t);
+    }
+  }
+  store.end_step(10 * kSecond);
+  const auto range = [&](const std::string& text, const store::Queryable& from,
+                         const Options& options, const Context& context = {}) {
+    return compiled(text, options).range(from, kSecond, 10 * kSecond, kSecond, context);
+  };
+  for (const char* text :
+       {"m", "sum_over_time(m[5s])", "absent_over_time(m[5s])", "sum_over_time(m[5s:1s])"}) {
+    INFO(text);
+    CountingStore counting(store);
+    const Result<Answer> all = range(text, counting, {});
+    REQUIRE(all);
+    CHECK(counting.series_read == 200);
+    CHECK(counting.largest_read <= 64);
+
+    CountingStore stopping(store);
+    std::stop_source stop;
+    stopping.on_read = [&] { stop.request_stop(); };
+    Context context;
+    context.stop = stop.get_token();
+    const Result<Answer> stopped = range(text, stopping, {}, context);
+    REQUIRE(!stopped);
+    CHECK(stopped.error().code() == ErrorCode::kCancelled);
+    CHECK(stopping.series_read == 64);
+  }
+  CountingStore counting(store);
+  Options options;
+  options.max_samples = 1000;
+  const Result<Answer> limited = compiled("m[10s]", options).instant(counting, 10 * kSecond);
+  REQUIRE(!limited);
+  CHECK(limited.error().code() == ErrorCode::kTooLarge);
+  CHECK(counting.series_read == 128);
+}
+
 TEST_CASE("scalars and pairs of series count against the limit", "[promql]") {
   store::Store store;
   for (int i = 0; i < 300; ++i) {
