@@ -16,6 +16,9 @@ namespace keelwatch::promql {
 
 inline constexpr int kMaxDepth = 300;
 inline constexpr std::size_t kMaxText = 256 * 1024;
+// Of all matchers of an expression: a program takes up to 1 MiB and milliseconds to compile.
+inline constexpr std::size_t kMaxRegexes = 100;
+inline constexpr std::size_t kMaxRegexBytes = 64 * 1024;
 
 // The tree, or what is wrong and where (expr is null then): for callers that place the expression
 // in a file of their own.

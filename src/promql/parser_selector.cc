@@ -5,6 +5,7 @@
 
 #include "base/diagnostics.h"
 #include "promql/functions.h"
+#include "promql/matcher.h"
 #include "promql/parser.h"
 #include "promql/parser_impl.h"
 
@@ -101,6 +102,18 @@ void Parser::parse_matcher(VectorSelector& selector) {
     return;
   }
   selector.matchers.push_back({*op, label, value.string, {name.span.begin, value.span.end}});
+  count_regex(selector.matchers.back());
+}
+
+void Parser::count_regex(const LabelMatcher& matcher) {
+  if (!is_regex(matcher.op)) return;
+  regex_bytes_ += matcher.value.size();
+  if (++regexes_ > kMaxRegexes) {
+    fail(matcher.span, fmt::format("more than {} regular expressions", kMaxRegexes));
+  } else if (regex_bytes_ > kMaxRegexBytes) {
+    fail(matcher.span,
+         fmt::format("regular expressions of more than {} bytes altogether", kMaxRegexBytes));
+  }
 }
 
 ExprPtr Parser::parse_postfix() {

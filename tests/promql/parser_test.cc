@@ -187,6 +187,23 @@ TEST_CASE("a tree's height is bounded however nesting and chains make it up", "[
   CHECK(!parse(subqueries));
 }
 
+TEST_CASE("regular expressions are bounded in number and size", "[promql]") {
+  const auto selectors = [](int count, const std::string& pattern) {
+    std::string text = "1";
+    for (int i = 0; i < count; ++i) text += " + x{a=~\"" + pattern + "\"}";
+    return text;
+  };
+  CHECK(parse(selectors(100, "b.*")));
+  CHECK_THAT(parse(selectors(101, "b.*")).error().message(),
+             Catch::Contains("more than 100 regular expressions"));
+  CHECK(parse(selectors(60, std::string(1000, 'b'))));
+  CHECK_THAT(parse(selectors(70, std::string(1000, 'b'))).error().message(),
+             Catch::Contains("regular expressions of more than 65536 bytes altogether"));
+  CHECK(parse(R"(x{a=~"[a-z]{1,50}.*"})"));
+  CHECK_THAT(parse(R"(x{a=~"\\pL{500}"})").error().message(),
+             Catch::Contains("invalid regular expression"));
+}
+
 TEST_CASE("the table of functions is sorted, documented and typed", "[promql]") {
   std::string_view previous;
   for (const Function& function : functions()) {
