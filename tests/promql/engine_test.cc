@@ -216,8 +216,6 @@ TEST_CASE("a deadline ends loops over windows, of which there may be far more th
   const store::Store store;
   const char* cases[] = {
       "sum_over_time(sum_over_time(vector(1)[50s:1ms])[50s:1ms])",
-      "absent_over_time(absent_over_time(vector(1)[50s:1ms])[50s:1ms]) + on() "
-      "sum_over_time(sum_over_time(vector(1)[50s:1ms])[50s:1ms])",
       "quantile_over_time(0.5, (sum_over_time(vector(time())[50s:1ms]) > 0)[50s:1ms])",
   };
   for (const char* text : cases) {
