@@ -27,35 +27,44 @@ Error bad_label(const CallNode& call, std::string_view role, std::string_view na
                                                 call.call().function->name, in_quotes(name)));
 }
 
+struct Relabelled {
+  SetMap map;
+  std::size_t cost = 0;  // counts each time: an answer must not depend on what is remembered
+};
+
 // What the call has made of this set of series before; null if nothing.
-const SetMap* remembered(const CallNode& call, const SetPtr& set) {
-  return call.memory_key == set ? static_cast<const SetMap*>(call.memory.get()) : nullptr;
+const Relabelled* remembered(const CallNode& call, const SetPtr& set) {
+  return call.memory_key == set ? static_cast<const Relabelled*>(call.memory.get()) : nullptr;
 }
 
 // A function that changes labels does so for a set once; a name that it writes is kept.
 Result<Value> relabel(
     CallNode& call, Evaluation& evaluation, Block block, std::string_view target,
     const std::function<Result<std::optional<std::string>>(const Labels&)>& value) {
-  if (remembered(call, block.set) == nullptr) {
+  if (const Relabelled* before = remembered(call, block.set)) {
+    if (Result<void> charged = evaluation.charge(before->cost); !charged) return charged.error();
+  } else {
     SetBuilder builder;
-    auto map = std::make_shared<SetMap>();
+    auto made = std::make_shared<Relabelled>();
+    SetMap& map = made->map;
     for (std::size_t i = 0; i < block.set->size(); ++i) {
       LabelsPtr labels = block.set->labels[i];
       const Result<std::optional<std::string>> changed = value(*labels);
       if (!changed) return changed.error();
       const bool drop = block.set->drops(i) && !(*changed && target == kMetricName);
       if (*changed) labels = std::make_shared<const Labels>(labels->with(target, **changed));
-      Result<void> charged = evaluation.charge(1 + labels->heap_bytes() / sizeof(Sample));
-      if (!charged) return charged.error();
+      const std::size_t cost = 1 + labels->heap_bytes() / sizeof(Sample);
+      if (Result<void> charged = evaluation.charge(cost); !charged) return charged.error();
+      made->cost += cost;
       const std::uint32_t to = builder.add(std::move(labels), drop);
-      map->identity = map->identity && to == i;
-      map->to.push_back(to);
+      map.identity = map.identity && to == i;
+      map.to.push_back(to);
     }
-    map->out = builder.finish();
-    call.memory = map;
+    map.out = builder.finish();
+    call.memory = made;
     call.memory_key = block.set;
   }
-  const SetMap& map = *remembered(call, block.set);
+  const SetMap& map = remembered(call, block.set)->map;
   Result<Block> out = regroup(map, std::move(block), evaluation.grid.count);
   if (!out) return out.error();
   return Value(*std::move(out));

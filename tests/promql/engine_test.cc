@@ -325,6 +325,19 @@ TEST_CASE("what functions write into labels is bounded", "[promql]") {
   Options options;
   options.max_samples = 1000;
   CHECK(compiled(wide, options).instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
+
+  // Also when they are remembered, each evaluation up to another call.
+  Query again = compiled(wide, options);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(again.instant(store, kSecond).error().code() == ErrorCode::kTooLarge);
+  }
+  options.max_samples = 5000;
+  Query further = compiled(wide, options);
+  for (int i = 0; i < 5; ++i) {
+    const Result<Answer> answer = further.instant(store, kSecond);
+    REQUIRE(!answer);
+    CHECK(answer.error().code() == ErrorCode::kTooLarge);
+  }
 }
 
 TEST_CASE("what is not evaluated is refused, with its place", "[promql]") {
