@@ -138,16 +138,22 @@ class AggregateNode final : public Node {
           parameter_->span(),
           fmt::format("quantile value should be between 0 and 1, got {}", format_number(q)));
     }
-    std::vector<std::vector<double>> values(groups.set->size() * steps);
-    for (std::size_t i = 0; i < groups.of.size(); ++i) {
+    std::vector<std::vector<std::size_t>> members(groups.set->size());
+    for (std::size_t i = 0; i < groups.of.size(); ++i) members[groups.of[i]].push_back(i);
+    Block out{groups.set, std::vector<double>(members.size() * steps, absent_cell())};
+    std::vector<double> values;
+    for (std::size_t group = 0; group < members.size(); ++group) {
       for (std::size_t s = 0; s < steps; ++s) {
-        const double value = in.values[i * steps + s];
-        if (!is_absent(value)) values[groups.of[i] * steps + s].push_back(value);
+        values.clear();
+        for (const std::size_t i : members[group]) {
+          const double value = in.values[i * steps + s];
+          if (!is_absent(value)) values.push_back(value);
+        }
+        if (values.empty()) continue;
+        out.values[group * steps + s] = quantile(parameter.values[s], values);
+        if (!evaluation.due(values.size())) continue;
+        if (Result<void> charged = evaluation.charge(0); !charged) return charged.error();
       }
-    }
-    Block out{groups.set, std::vector<double>(values.size(), absent_cell())};
-    for (std::size_t c = 0; c < values.size(); ++c) {
-      if (!values[c].empty()) out.values[c] = quantile(parameter.values[c % steps], values[c]);
     }
     return Value(std::move(out));
   }

@@ -96,6 +96,9 @@ class SelectionNode final : public Node {
   SetCache<std::vector<std::vector<std::uint32_t>>> members_;
 };
 
+// Of a value and its labels as text, in additions.
+constexpr std::size_t kCostOfText = 64;
+
 class CountValuesNode final : public Node {
  public:
   CountValuesNode(Span span, const Aggregate& aggregate, NodePtr parameter, NodePtr expr)
@@ -113,6 +116,9 @@ class CountValuesNode final : public Node {
     Result<Block> in = expr_->block(evaluation);
     if (!in) return in.error();
     const std::size_t steps = evaluation.grid.count;
+    if (Result<void> charged = evaluation.charge(in->set->size()); !charged) {
+      return charged.error();
+    }
     const Groups groups = make_groups(aggregate_, *in->set);
     // The label is set first and then grouped: "without" may take it away again.
     const std::vector<std::string>& grouping = aggregate_.grouping;
@@ -132,10 +138,12 @@ class CountValuesNode final : public Node {
             builder.add(std::make_shared<const Labels>(
                             removed ? base : base.with(*label, format_number(value))),
                         drop);
-        if (out.values.size() < (series + 1) * steps) {
-          out.values.resize((series + 1) * steps, absent_cell());
-          if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
+        const bool grows = out.values.size() < (series + 1) * steps;
+        if (grows || evaluation.due(kCostOfText)) {
+          Result<void> charged = evaluation.charge(grows ? steps : 0);
+          if (!charged) return charged.error();
         }
+        if (grows) out.values.resize((series + 1) * steps, absent_cell());
         double& count = out.values[series * steps + s];
         count = is_absent(count) ? 1 : count + 1;
       }

@@ -95,6 +95,8 @@ struct LabelMatcher {
   std::string name;
   std::string value;
   Span span;
+  // For kRegex and kNotRegex, compiled when the parser checks the selector.
+  std::function<bool(std::string_view)> regex = nullptr;
 };
 
 enum class Anchor { kNone, kTime, kStart, kEnd };  // the @ modifier
@@ -175,6 +177,7 @@ struct Expr {
                             Unary, Binary, Aggregate, Call, Paren>;
   Span span;
   ValueType type = ValueType::kScalar;
+  int height = 1;  // of the tree below, this node included: what recursion over it costs
   Node node;
 
   template <typename T>

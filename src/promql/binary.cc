@@ -9,6 +9,21 @@
 namespace keelwatch::promql {
 namespace {
 
+// What an operator makes of a metric is no longer that metric.
+class NameDropper {
+ public:
+  Result<Value> drop(Block block, Evaluation& evaluation) {
+    const bool delayed = evaluation.options.delayed_name_removal;
+    const SetMap& map = names_.get(block.set, [&] { return drop_names(*block.set, delayed); });
+    Result<Block> named = regroup(map, std::move(block), evaluation.grid.count);
+    if (!named) return named.error();
+    return Value(*std::move(named));
+  }
+
+ private:
+  SetCache<SetMap> names_;
+};
+
 class NegationNode final : public Node {
  public:
   NegationNode(Span span, NodePtr operand) : Node(span), operand_(std::move(operand)) {}
@@ -24,16 +39,12 @@ class NegationNode final : public Node {
     for (double& v : block.values) {
       if (!is_absent(v)) v = -v;
     }
-    const bool delayed = evaluation.options.delayed_name_removal;
-    const SetMap& map = names_.get(block.set, [&] { return drop_names(*block.set, delayed); });
-    Result<Block> named = regroup(map, std::move(block), evaluation.grid.count);
-    if (!named) return named.error();
-    return Value(*std::move(named));
+    return names_.drop(std::move(block), evaluation);
   }
 
  private:
   NodePtr operand_;
-  SetCache<SetMap> names_;
+  NameDropper names_;
 };
 
 class ScalarNode final : public Node {
@@ -83,11 +94,7 @@ class VectorScalarNode final : public Node {
       with_arithmetic(op_, [&](auto f) { compute(*block, column->values, f); });
     }
     if (comparison && !return_bool_) return Value(*std::move(block));
-    const bool delayed = evaluation.options.delayed_name_removal;
-    const SetMap& map = names_.get(block->set, [&] { return drop_names(*block->set, delayed); });
-    Result<Block> named = regroup(map, *std::move(block), evaluation.grid.count);
-    if (!named) return named.error();
-    return Value(*std::move(named));
+    return names_.drop(*std::move(block), evaluation);
   }
 
  private:
@@ -127,7 +134,7 @@ class VectorScalarNode final : public Node {
   bool scalar_left_;
   NodePtr lhs_;
   NodePtr rhs_;
-  SetCache<SetMap> names_;
+  NameDropper names_;
 };
 
 }  // namespace

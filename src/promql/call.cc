@@ -89,6 +89,7 @@ void CallNode::warn_of_sorting(Evaluation& evaluation) const {
 Result<std::vector<double>> CallNode::parameters(Evaluation& evaluation, std::size_t first) {
   const std::size_t count = args_.size() - first;
   const std::size_t steps = evaluation.grid.count;
+  if (Result<void> charged = evaluation.charge(count * steps); !charged) return charged.error();
   std::vector<double> out(count * steps);
   for (std::size_t p = 0; p < count; ++p) {
     Result<Column> column = args_[first + p]->column(evaluation);
@@ -189,9 +190,11 @@ Result<void> CallNode::judge_parameters(const RangeImplementation& function,
 }
 
 // Two indices move along the series' samples with the steps.
-void CallNode::window_series(const RangeImplementation& function, const Grid& grid,
-                             std::span<const Sample> samples, const double* params, double* cells,
-                             std::uint8_t* used) const {
+Result<void> CallNode::window_series(const RangeImplementation& function,
+                                     std::span<const Sample> samples, const double* params,
+                                     double* cells, std::uint8_t* used,
+                                     Evaluation& evaluation) const {
+  const Grid& grid = evaluation.grid;
   Window window;
   const bool defaulted = args_.empty() && function.advice == Advice::kRule;
   const std::size_t stride = defaulted ? 1 : args_.size();
@@ -210,12 +213,16 @@ void CallNode::window_series(const RangeImplementation& function, const Grid& gr
     window.at_ms = grid.at(s);
     window.params = stride == 0 ? nullptr : params + s * stride;
     cells[s] = function.function(window);
+    // Windows overlap: their samples may be many times those that were read.
+    if (!evaluation.due(end - begin)) continue;
+    if (Result<void> charged = evaluation.charge(0); !charged) return charged;
   }
+  return {};
 }
 
 Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
                                        Evaluation& evaluation) {
-  constexpr std::size_t kSeriesAtOnce = 64;
+  constexpr std::size_t kSeriesAtOnce = RangeNode::kSeriesAtOnce;
   Result<std::vector<double>> params = parameters(evaluation, 0);
   if (!params) return params.error();
   if (params->empty() && function.advice == Advice::kRule) params->assign(evaluation.grid.count, 2);
@@ -237,8 +244,10 @@ Result<Value> CallNode::evaluate_range(const RangeImplementation& function,
     for (std::size_t i = first; i < last; ++i) {
       const std::span<const Sample> samples = ranges_.of(i - first);
       if (samples.empty()) continue;
-      window_series(function, grid, samples, params->data(), block.values.data() + i * grid.count,
-                    judged ? used.data() : nullptr);
+      Result<void> done =
+          window_series(function, samples, params->data(), block.values.data() + i * grid.count,
+                        judged ? used.data() : nullptr, evaluation);
+      if (!done) return done.error();
       if (function.advice != Advice::kCounter) continue;
       const auto cells = std::span(block.values).subspan(i * grid.count, grid.count);
       if (!std::all_of(cells.begin(), cells.end(), is_absent)) advise(*set, i, evaluation);

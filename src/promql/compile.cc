@@ -14,6 +14,8 @@ class NumberNode final : public Node {
  public:
   NumberNode(Span span, double value) : Node(span), value_(value) {}
   Result<Value> evaluate(Evaluation& evaluation) override {
+    Result<void> charged = evaluation.charge(evaluation.grid.count);
+    if (!charged) return charged.error();
     return Value(Column{std::vector<double>(evaluation.grid.count, value_)});
   }
   [[nodiscard]] double value() const { return value_; }
@@ -47,7 +49,7 @@ class Compiler {
       check_duration(matrix->range.get(), true);
       check_duration(selector.modifiers.offset.get(), false);
       auto made = std::make_unique<MatrixNode>(expr.span, *matrix, matchers(selector));
-      plan_.matrices.push_back(made.get());
+      plan_.matrices.push_back({made.get(), around_});
       return made;
     }
     const auto* subquery = inner.as<Subquery>();
@@ -55,7 +57,10 @@ class Compiler {
     check_duration(subquery->range.get(), true);
     check_duration(subquery->step.get(), true);
     check_duration(subquery->modifiers.offset.get(), false);
-    return std::make_unique<SubqueryNode>(expr.span, *subquery, node(*subquery->expr));
+    around_.push_back(&subquery->modifiers);
+    NodePtr evaluated = node(*subquery->expr);
+    around_.pop_back();
+    return std::make_unique<SubqueryNode>(expr.span, *subquery, std::move(evaluated));
   }
 
   std::optional<SyntaxError> error;
@@ -118,7 +123,7 @@ class Compiler {
     refuse_extension(expr, selector);
     check_duration(selector.modifiers.offset.get(), false);
     auto made = std::make_unique<SelectorNode>(expr.span, selector, matchers(selector));
-    plan_.selectors.push_back(made.get());
+    plan_.selectors.push_back({made.get(), around_});
     return made;
   }
 
@@ -210,13 +215,14 @@ class Compiler {
     std::erase_if(compiled, [](const auto& matcher) { return matcher.name == kMetricName; });
     compiled.insert(compiled.end(), names.begin(), names.end());
     auto made = std::make_unique<SelectorNode>(expr.span, *selector, std::move(compiled));
-    plan_.selectors.push_back(made.get());
+    plan_.selectors.push_back({made.get(), around_});
     args.push_back(std::move(made));
     if (error) return nullptr;
     return std::make_unique<CallNode>(expr.span, call, std::move(args), nullptr);
   }
 
   Plan& plan_;
+  Surroundings around_;
 };
 
 }  // namespace

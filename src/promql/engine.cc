@@ -49,8 +49,9 @@ struct Query::State {
 
   Evaluation begin(const store::Queryable& store, const Grid& grid, std::int64_t end_ms,
                    const Context& context) {
-    return Evaluation{
-        store, grid, end_ms, {grid.start, end_ms, grid.step}, options, context, source, {}, {}, 0};
+    return Evaluation{store,   grid,    end_ms, {grid.start, end_ms, grid.step},
+                      options, context, source, {},
+                      {},      0,       0};
   }
 
   // With delayed name removal the marked names go now.
@@ -207,8 +208,14 @@ Result<std::vector<UnknownSeries>> Query::unknown_series(const store::Queryable&
   const Context context;
   Evaluation evaluation = state_->begin(store, Grid{at_ms, 0, 1}, at_ms, context);
   std::vector<UnknownSeries> found;
-  for (SelectorNode* selector : state_->plan.selectors) selector->find_unknown(evaluation, found);
-  for (MatrixNode* matrix : state_->plan.matrices) matrix->find_unknown(evaluation, found);
+  for (const auto& [selector, around] : state_->plan.selectors) {
+    Result<void> looked = selector->find_unknown(evaluation, around, found);
+    if (!looked) return looked.error();
+  }
+  for (const auto& [matrix, around] : state_->plan.matrices) {
+    Result<void> looked = matrix->find_unknown(evaluation, around, found);
+    if (!looked) return looked.error();
+  }
   return found;
 }
 

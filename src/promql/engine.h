@@ -70,8 +70,9 @@ class Query {
                                      const Context& context = {});
 
   // For a result that has vanished: which of the selected series are unknown, not gone, at that
-  // time. Range selectors count by the newest sample in their window; selectors inside subqueries
-  // by the query's own time. Errors: kInvalid.
+  // time. The marker is written once, when a source falls silent, so the newest sample counts
+  // however old it is: beyond the lookback and beyond a range's window. Offsets and @ hold, those
+  // of subqueries around a selector too. Errors: kInvalid, as instant().
   [[nodiscard]] Result<std::vector<UnknownSeries>> unknown_series(const store::Queryable& store,
                                                                   std::int64_t at_ms);
 

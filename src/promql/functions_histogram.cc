@@ -210,21 +210,40 @@ void check_quantile(Evaluation& evaluation, Span span, double q) {
       span, fmt::format("quantile value should be between 0 and 1, got {}", format_number(q)));
 }
 
-// One quantile of every histogram, series by series.
-std::vector<double> quantiles(Evaluation& evaluation, Span span, const Histograms& histograms,
-                              const Block& block, const std::vector<double>& q) {
+// The buckets of every histogram at every step, to one value each.
+template <typename F>
+Result<std::vector<double>> of_all(Evaluation& evaluation, const Histograms& histograms,
+                                   const Block& block, F value_of) {
   const std::size_t steps = evaluation.grid.count;
-  std::vector<double> out(histograms.members.size() * steps, absent_cell());
+  const std::size_t cells = histograms.members.size() * steps;
+  if (Result<void> charged = evaluation.charge(cells); !charged) return charged.error();
+  std::vector<double> out(cells, absent_cell());
   std::vector<Bucket> buckets;
   for (std::size_t h = 0; h < histograms.members.size(); ++h) {
-    bool forced = false;
     for (std::size_t s = 0; s < steps; ++s) {
       buckets_at(histograms.members[h], block, s, steps, buckets);
-      if (!buckets.empty()) out[h * steps + s] = bucket_quantile(q[s], buckets, forced);
+      if (!buckets.empty()) out[h * steps + s] = value_of(h, s, buckets);
+      if (!evaluation.due(histograms.members[h].size())) continue;
+      if (Result<void> charged = evaluation.charge(0); !charged) return charged.error();
     }
-    if (forced) inform_forced(evaluation, span, *block.set, histograms.members[h]);
   }
   return out;
+}
+
+// One quantile of every histogram, series by series.
+Result<std::vector<double>> quantiles(Evaluation& evaluation, Span span,
+                                      const Histograms& histograms, const Block& block,
+                                      const std::vector<double>& q) {
+  std::vector<std::uint8_t> told(histograms.members.size(), 0);
+  return of_all(evaluation, histograms, block,
+                [&](std::size_t h, std::size_t s, std::vector<Bucket>& buckets) {
+                  bool forced = false;
+                  const double value = bucket_quantile(q[s], buckets, forced);
+                  if (forced && told[h]++ == 0) {
+                    inform_forced(evaluation, span, *block.set, histograms.members[h]);
+                  }
+                  return value;
+                });
 }
 
 Result<Value> nameless(CallNode& call, Evaluation& evaluation, Block block) {
@@ -243,9 +262,9 @@ Result<Value> histogram_quantile(CallNode& call, Evaluation& evaluation) {
   for (const double value : q->values) check_quantile(evaluation, call.arg(0).span(), value);
   const Span span = call.arg(1).span();
   const Histograms& histograms = histograms_of(call, *block, evaluation, span);
-  return nameless(
-      call, evaluation,
-      Block{histograms.set, quantiles(evaluation, span, histograms, *block, q->values)});
+  Result<std::vector<double>> values = quantiles(evaluation, span, histograms, *block, q->values);
+  if (!values) return values.error();
+  return nameless(call, evaluation, Block{histograms.set, *std::move(values)});
 }
 
 Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
@@ -265,16 +284,21 @@ Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
     Result<Column> q = call.arg(a).column(evaluation);
     if (!q) return q.error();
     for (const double value : q->values) check_quantile(evaluation, call.arg(a).span(), value);
-    const std::vector<double> values = quantiles(evaluation, span, histograms, *block, q->values);
+    const Result<std::vector<double>> values =
+        quantiles(evaluation, span, histograms, *block, q->values);
+    if (!values) return values.error();
     for (std::size_t h = 0; h < histograms.members.size(); ++h) {
       for (std::size_t s = 0; s < steps; ++s) {
-        const double value = values[h * steps + s];
+        const double value = (*values)[h * steps + s];
         if (is_absent(value)) continue;
         const std::size_t series =
             builder.add(std::make_shared<const Labels>(
                             histograms.set->labels[h]->with(*label, quantile_label(q->values[s]))),
                         histograms.set->drops(h) && *label != kMetricName);
-        out.values.resize(std::max(out.values.size(), (series + 1) * steps), absent_cell());
+        if (out.values.size() < (series + 1) * steps) {
+          if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
+          out.values.resize((series + 1) * steps, absent_cell());
+        }
         double& cell = out.values[series * steps + s];
         if (!is_absent(cell)) {
           return Error(ErrorCode::kInvalid, "vector cannot contain metrics with the same labelset");
@@ -282,7 +306,6 @@ Result<Value> histogram_quantiles(CallNode& call, Evaluation& evaluation) {
         cell = value;
       }
     }
-    if (Result<void> charged = evaluation.charge(values.size()); !charged) return charged.error();
   }
   out.set = builder.finish();
   // The label may be the name: one that is written stays.
@@ -298,17 +321,13 @@ Result<Value> histogram_fraction(CallNode& call, Evaluation& evaluation) {
   Result<Block> block = call.arg(2).block(evaluation);
   if (!block) return block.error();
   const Histograms& histograms = histograms_of(call, *block, evaluation, call.arg(2).span());
-  const std::size_t steps = evaluation.grid.count;
-  Block out{histograms.set, std::vector<double>(histograms.members.size() * steps, absent_cell())};
-  std::vector<Bucket> buckets;
-  for (std::size_t h = 0; h < histograms.members.size(); ++h) {
-    for (std::size_t s = 0; s < steps; ++s) {
-      buckets_at(histograms.members[h], *block, s, steps, buckets);
-      if (buckets.empty()) continue;
-      out.values[h * steps + s] = bucket_fraction(lower->values[s], upper->values[s], buckets);
-    }
-  }
-  return nameless(call, evaluation, std::move(out));
+  Result<std::vector<double>> values =
+      of_all(evaluation, histograms, *block,
+             [&](std::size_t, std::size_t s, std::vector<Bucket>& buckets) {
+               return bucket_fraction(lower->values[s], upper->values[s], buckets);
+             });
+  if (!values) return values.error();
+  return nameless(call, evaluation, Block{histograms.set, *std::move(values)});
 }
 
 }  // namespace keelwatch::promql::fn

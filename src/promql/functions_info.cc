@@ -247,7 +247,10 @@ Result<Value> info(CallNode& call, Evaluation& evaluation) {
         labels = std::make_shared<const Labels>(std::move(pairs));
       }
       const std::size_t series = builder.add(std::move(labels), base->set->drops(i));
-      out.values.resize(std::max(out.values.size(), (series + 1) * steps), absent_cell());
+      if (out.values.size() < (series + 1) * steps) {
+        if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
+        out.values.resize((series + 1) * steps, absent_cell());
+      }
       double& cell = out.values[series * steps + s];
       if (!is_absent(cell)) {
         return Error(ErrorCode::kInvalid, "vector cannot contain metrics with the same labelset");

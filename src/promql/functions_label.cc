@@ -27,26 +27,44 @@ Error bad_label(const CallNode& call, std::string_view role, std::string_view na
                                                 call.call().function->name, in_quotes(name)));
 }
 
+struct Relabelled {
+  SetMap map;
+  std::size_t cost = 0;  // counts each time: an answer must not depend on what is remembered
+};
+
+// What the call has made of this set of series before; null if nothing.
+const Relabelled* remembered(const CallNode& call, const SetPtr& set) {
+  return call.memory_key == set ? static_cast<const Relabelled*>(call.memory.get()) : nullptr;
+}
+
 // A function that changes labels does so for a set once; a name that it writes is kept.
-Result<Value> relabel(CallNode& call, Evaluation& evaluation, Block block, std::string_view target,
-                      const std::function<std::optional<std::string>(const Labels&)>& value) {
-  if (!call.memory || call.memory_key != block.set) {
+Result<Value> relabel(
+    CallNode& call, Evaluation& evaluation, Block block, std::string_view target,
+    const std::function<Result<std::optional<std::string>>(const Labels&)>& value) {
+  if (const Relabelled* before = remembered(call, block.set)) {
+    if (Result<void> charged = evaluation.charge(before->cost); !charged) return charged.error();
+  } else {
     SetBuilder builder;
-    auto map = std::make_shared<SetMap>();
+    auto made = std::make_shared<Relabelled>();
+    SetMap& map = made->map;
     for (std::size_t i = 0; i < block.set->size(); ++i) {
-      const LabelsPtr& labels = block.set->labels[i];
-      const std::optional<std::string> changed = value(*labels);
-      const bool drop = block.set->drops(i) && !(changed && target == kMetricName);
-      const std::uint32_t to = builder.add(
-          changed ? std::make_shared<const Labels>(labels->with(target, *changed)) : labels, drop);
-      map->identity = map->identity && to == i;
-      map->to.push_back(to);
+      LabelsPtr labels = block.set->labels[i];
+      const Result<std::optional<std::string>> changed = value(*labels);
+      if (!changed) return changed.error();
+      const bool drop = block.set->drops(i) && !(*changed && target == kMetricName);
+      if (*changed) labels = std::make_shared<const Labels>(labels->with(target, **changed));
+      const std::size_t cost = 1 + labels->heap_bytes() / sizeof(Sample);
+      if (Result<void> charged = evaluation.charge(cost); !charged) return charged.error();
+      made->cost += cost;
+      const std::uint32_t to = builder.add(std::move(labels), drop);
+      map.identity = map.identity && to == i;
+      map.to.push_back(to);
     }
-    map->out = builder.finish();
-    call.memory = map;
+    map.out = builder.finish();
+    call.memory = made;
     call.memory_key = block.set;
   }
-  const auto& map = *static_cast<const SetMap*>(call.memory.get());
+  const SetMap& map = remembered(call, block.set)->map;
   Result<Block> out = regroup(map, std::move(block), evaluation.grid.count);
   if (!out) return out.error();
   return Value(*std::move(out));
@@ -116,10 +134,14 @@ Result<Value> label_replace(CallNode& call, Evaluation& evaluation) {
   const std::string& replacement = (*args)[1];
   const std::string& source = (*args)[2];
   if (!is_label_name(target)) return bad_label(call, "destination", target);
-  Result<Regex> regex = Regex::compile((*args)[3]);
-  if (!regex) return Result<Value>(regex.error()).context("label_replace()");
+  Regex regex;
+  if (remembered(call, block->set) == nullptr) {
+    Result<Regex> compiled = Regex::compile((*args)[3]);
+    if (!compiled) return Result<Value>(compiled.error()).context("label_replace()");
+    regex = *std::move(compiled);
+  }
   return relabel(call, evaluation, *std::move(block), target, [&](const Labels& labels) {
-    return regex->expand(labels.get(source), replacement);
+    return regex.expand(labels.get(source), replacement);
   });
 }
 
@@ -134,13 +156,14 @@ Result<Value> label_join(CallNode& call, Evaluation& evaluation) {
     if (!is_label_name((*args)[i])) return bad_label(call, "source", (*args)[i]);
   }
   return relabel(call, evaluation, *std::move(block), target,
-                 [&](const Labels& labels) -> std::optional<std::string> {
+                 [&](const Labels& labels) -> Result<std::optional<std::string>> {
                    std::string joined;
                    for (std::size_t i = 2; i < args->size(); ++i) {
                      if (i > 2) joined += (*args)[1];
                      joined += labels.get((*args)[i]);
+                     if (joined.size() > kMaxLabelValue) return label_value_too_long();
                    }
-                   return joined;
+                   return std::optional<std::string>(std::move(joined));
                  });
 }
 

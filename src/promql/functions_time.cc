@@ -24,8 +24,10 @@ sys_days day(double t) {
 seconds of_day(double t) { return std::chrono::sys_seconds(whole_seconds(t)) - day(t); }
 year_month_day date(double t) { return year_month_day(day(t)); }
 
-Value constant(const Evaluation& evaluation, double value) {
-  return Column{std::vector<double>(evaluation.grid.count, value)};
+Result<Value> constant(Evaluation& evaluation, double value) {
+  const std::size_t steps = evaluation.grid.count;
+  if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
+  return Value(Column{std::vector<double>(steps, value)});
 }
 
 }  // namespace
@@ -48,6 +50,8 @@ double days_in_month(double t) {
 }
 
 Result<Value> time(CallNode&, Evaluation& evaluation) {
+  Result<void> charged = evaluation.charge(evaluation.grid.count);
+  if (!charged) return charged.error();
   Column column;
   for (std::size_t s = 0; s < evaluation.grid.count; ++s) {
     column.values.push_back(static_cast<double>(evaluation.grid.at(s)) / 1000);

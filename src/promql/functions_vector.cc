@@ -74,6 +74,7 @@ Result<Value> absent(CallNode& call, Evaluation& evaluation) {
   Result<Block> block = call.arg(0).block(evaluation);
   if (!block) return block.error();
   const std::size_t steps = evaluation.grid.count;
+  if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
   std::vector<double> values(steps, 1);
   for (std::size_t i = 0; i < block->values.size(); ++i) {
     if (!is_absent(block->values[i])) values[i % steps] = absent_cell();
@@ -82,19 +83,29 @@ Result<Value> absent(CallNode& call, Evaluation& evaluation) {
 }
 
 Result<Value> absent_over_time(CallNode& call, Evaluation& evaluation) {
-  Ranges ranges;
-  if (Result<void> read = call.range().read_all(evaluation, ranges); !read) return read.error();
+  RangeNode& range = call.range();
+  Result<SetPtr> set = range.prepare(evaluation);
+  if (!set) return set.error();
   const Grid& grid = evaluation.grid;
+  if (Result<void> charged = evaluation.charge(grid.count); !charged) return charged.error();
   std::vector<double> values(grid.count, 1);
   const auto before = [](const Sample& sample, std::int64_t t) { return sample.timestamp_ms <= t; };
-  for (std::size_t i = 0; i < ranges.set->size(); ++i) {
-    const auto begin = ranges.samples.begin() + static_cast<std::ptrdiff_t>(ranges.offsets[i]);
-    const auto end = ranges.samples.begin() + static_cast<std::ptrdiff_t>(ranges.offsets[i + 1]);
-    for (std::size_t s = 0; s < grid.count; ++s) {
-      const RangeNode::Bounds bounds = call.range().bounds(grid, s);
-      const auto first = std::lower_bound(begin, end, bounds.begin, before);
-      if (first != end && first->timestamp_ms <= bounds.end) values[s] = absent_cell();
+  Ranges ranges;
+  for (std::size_t i = 0; i < (*set)->size(); ++i) {
+    const std::size_t at = i % RangeNode::kSeriesAtOnce;
+    if (at == 0) {
+      const std::size_t last = std::min((*set)->size(), i + RangeNode::kSeriesAtOnce);
+      Result<void> read = range.read(evaluation, i, last, ranges);
+      if (!read) return read.error();
     }
+    const std::span<const Sample> samples = ranges.of(at);
+    for (std::size_t s = 0; s < grid.count; ++s) {
+      const RangeNode::Bounds bounds = range.bounds(grid, s);
+      const auto first = std::lower_bound(samples.begin(), samples.end(), bounds.begin, before);
+      if (first != samples.end() && first->timestamp_ms <= bounds.end) values[s] = absent_cell();
+    }
+    if (!evaluation.due(grid.count)) continue;
+    if (Result<void> charged = evaluation.charge(0); !charged) return charged.error();
   }
   return Value(single_series(asked_labels(*call.call().args[0]), std::move(values)));
 }
@@ -103,6 +114,7 @@ Result<Value> scalar(CallNode& call, Evaluation& evaluation) {
   Result<Block> block = call.arg(0).block(evaluation);
   if (!block) return block.error();
   const std::size_t steps = evaluation.grid.count;
+  if (Result<void> charged = evaluation.charge(steps); !charged) return charged.error();
   Column out{std::vector<double>(steps, std::nan(""))};
   std::vector<std::uint8_t> seen(steps, 0);
   for (std::size_t i = 0; i < block->values.size(); ++i) {
@@ -121,6 +133,8 @@ Result<Value> vector(CallNode& call, Evaluation& evaluation) {
 }
 
 Result<Value> pi(CallNode&, Evaluation& evaluation) {
+  Result<void> charged = evaluation.charge(evaluation.grid.count);
+  if (!charged) return charged.error();
   return Value(Column{std::vector<double>(evaluation.grid.count, std::numbers::pi)});
 }
 

@@ -60,7 +60,9 @@ class MatchingNode final : public Node {
     const Block& many = swapped_ ? *rhs : *lhs;
     const Block& one = swapped_ ? *lhs : *rhs;
     const std::size_t steps = evaluation.grid.count;
-    refresh(many.set, one.set, evaluation.options.delayed_name_removal);
+    if (Result<void> paired = refresh(many.set, one.set, evaluation); !paired) {
+      return paired.error();
+    }
     if (Result<void> charged = evaluation.charge(out_->size() * steps); !charged) {
       return charged.error();
     }
@@ -68,8 +70,10 @@ class MatchingNode final : public Node {
     Block out{out_, std::vector<double>(out_->size() * steps, absent_cell())};
     Result<void> joined =
         is_comparison(binary_.op)
-            ? with_comparison(binary_.op, [&](auto f) { return compare_all(many, one, out, f); })
-            : with_arithmetic(binary_.op, [&](auto f) { return compute_all(many, one, out, f); });
+            ? with_comparison(binary_.op,
+                              [&](auto f) { return compare_all(many, one, out, evaluation, f); })
+            : with_arithmetic(binary_.op,
+                              [&](auto f) { return compute_all(many, one, out, evaluation, f); });
     if (!joined) return joined.error();
     return Value(std::move(out));
   }
@@ -82,10 +86,12 @@ class MatchingNode final : public Node {
     std::uint32_t group;
   };
 
-  void refresh(const SetPtr& many, const SetPtr& one, bool delayed) {
-    if (many == many_set_ && one == one_set_) return;
-    many_set_ = many;
-    one_set_ = one;
+  // The pairs may be as many as the product of both sides, so each counts against the limit.
+  [[nodiscard]] Result<void> refresh(const SetPtr& many, const SetPtr& one,
+                                     Evaluation& evaluation) {
+    if (many == many_set_ && one == one_set_) return evaluation.charge(pairs_.size());
+    many_set_ = one_set_ = nullptr;  // nothing is known until all pairs are made
+    const bool delayed = evaluation.options.delayed_name_removal;
     groups_ = match_groups(binary_.matching, *many, *one);
     std::vector<std::vector<std::uint32_t>> members(groups_.count);
     for (std::uint32_t k = 0; k < one->size(); ++k) members[groups_.rhs[k]].push_back(k);
@@ -99,6 +105,7 @@ class MatchingNode final : public Node {
     std::vector<std::uint32_t> uses;
     for (std::uint32_t i = 0; i < many->size(); ++i) {
       for (const std::uint32_t k : members[groups_.lhs[i]]) {
+        if (Result<void> charged = evaluation.charge(1); !charged) return charged;
         Labels labels = result_labels(binary_, *many->labels[i], *one->labels[k]);
         if (binary_.return_bool && !delayed) labels = labels.without(kMetricName);
         const bool drops = binary_.return_bool ? delayed : many->drops(i);
@@ -110,6 +117,9 @@ class MatchingNode final : public Node {
       }
     }
     out_ = builder.finish();
+    many_set_ = many;
+    one_set_ = one;
+    return {};
   }
 
   // Series of the "one" side with equal signatures at the same step, wherever the other side has
@@ -119,13 +129,14 @@ class MatchingNode final : public Node {
     if (!ambiguous_ || many.set->size() == 0) return {};
     constexpr std::uint32_t kNone = ~0U;
     std::vector<std::uint32_t> seen(groups_.count * steps, kNone);
+    const std::vector<std::uint8_t> present = presence(many, steps);
     for (std::uint32_t k = 0; k < one.set->size(); ++k) {
       for (std::size_t s = 0; s < steps; ++s) {
         if (is_absent(one.values[k * steps + s])) continue;
         std::uint32_t& first = seen[groups_.rhs[k] * steps + s];
         if (first == kNone) {
           first = k;
-        } else if (any_present(many, steps, s)) {
+        } else if (present[s] != 0) {
           return duplicate(*one.set->labels[first], *one.set->labels[k]);
         }
       }
@@ -133,11 +144,13 @@ class MatchingNode final : public Node {
     return {};
   }
 
-  static bool any_present(const Block& block, std::size_t steps, std::size_t step) {
-    for (std::size_t i = step; i < block.values.size(); i += steps) {
-      if (!is_absent(block.values[i])) return true;
+  // 1 for each step at which any series has a value.
+  static std::vector<std::uint8_t> presence(const Block& block, std::size_t steps) {
+    std::vector<std::uint8_t> present(steps, 0);
+    for (std::size_t i = 0; i < block.values.size(); ++i) {
+      if (!is_absent(block.values[i])) present[i % steps] = 1;
     }
-    return false;
+    return present;
   }
 
   [[nodiscard]] Error duplicate(const Labels& first, const Labels& second) const {
@@ -151,15 +164,17 @@ class MatchingNode final : public Node {
   }
 
   template <typename F>
-  Result<void> compute_all(const Block& many, const Block& one, Block& out, F f) {
-    return join(many, one, out,
+  Result<void> compute_all(const Block& many, const Block& one, Block& out, Evaluation& evaluation,
+                           F f) {
+    return join(many, one, out, evaluation,
                 [this, f](double a, double b) { return swapped_ ? f(b, a) : f(a, b); });
   }
 
   // A comparison keeps the left value, whichever side has the labels.
   template <typename F>
-  Result<void> compare_all(const Block& many, const Block& one, Block& out, F holds) {
-    return join(many, one, out, [this, holds](double a, double b) {
+  Result<void> compare_all(const Block& many, const Block& one, Block& out, Evaluation& evaluation,
+                           F holds) {
+    return join(many, one, out, evaluation, [this, holds](double a, double b) {
       const double left = swapped_ ? b : a;
       const double right = swapped_ ? a : b;
       const bool kept = holds(left, right);
@@ -169,7 +184,7 @@ class MatchingNode final : public Node {
   }
 
   template <typename F>
-  Result<void> join(const Block& many, const Block& one, Block& out, F f) {
+  Result<void> join(const Block& many, const Block& one, Block& out, Evaluation& evaluation, F f) {
     const std::size_t steps = out_->size() == 0 ? 0 : out.values.size() / out_->size();
     const bool one_to_one = binary_.matching.cardinality == Cardinality::kOneToOne;
     std::vector<std::uint8_t> taken;
@@ -187,6 +202,8 @@ class MatchingNode final : public Node {
         if (pairs_of_crowds_ && !is_absent(o[s])) return ambiguous(one_to_one);
         o[s] = value;
       }
+      if (!evaluation.due(steps)) continue;
+      if (Result<void> charged = evaluation.charge(0); !charged) return charged;
     }
     return {};
   }

@@ -93,11 +93,21 @@ ExprPtr Parser::finish(Span span, Expr::Node node) {
   auto expr = std::make_unique<Expr>();
   expr->span = span;
   expr->node = std::move(node);
+  for_each_child(*expr, [&](const Expr& child) { raise(*expr, child); });
+  if (error_) return nullptr;
   if (std::optional<SyntaxError> problem = check_types(*expr)) {
     error_ = std::move(problem);
     return nullptr;
   }
   return expr;
+}
+
+// Everything that walks the tree recurses, its destruction too.
+void Parser::raise(Expr& expr, const Expr& child) {
+  expr.height = std::max(expr.height, child.height + 1);
+  if (expr.height <= kMaxDepth) return;
+  fail(peek().span, fmt::format("an expression more than {} levels high", kMaxDepth),
+       "use an aggregation instead of a long chain of operators");
 }
 
 bool Parser::enter() {
@@ -108,13 +118,7 @@ bool Parser::enter() {
 
 ExprPtr Parser::parse_binary(int minimum) {
   ExprPtr lhs = parse_unary();
-  int links = 0;
   while (lhs && peek().kind == TokenKind::kOperator && precedence(peek().op) >= minimum) {
-    if (++links > kMaxDepth) {
-      fail(peek().span, fmt::format("more than {} operators in a row", kMaxDepth),
-           "use parentheses or an aggregation");
-      return nullptr;
-    }
     const Token token = take();
     Binary binary;
     binary.op = token.op;

@@ -1,7 +1,8 @@
 // PromQL text to a checked syntax tree: types, argument counts, matchers and names are right in
 // what the parser returns. Messages of type errors are Prometheus' (promql/parser/parse.go). Parts
 // that this program does not evaluate (fill, anchored, smoothed, limit_ratio, </ and >/) parse
-// here; the engine refuses them. Bounded: kMaxDepth of nesting, text up to kMaxText bytes.
+// here; the engine refuses them. Bounded: a tree is at most kMaxDepth high,
+// whether by nesting or by chains of operators, and a text has up to kMaxText bytes.
 #pragma once
 
 #include <string>
@@ -15,6 +16,9 @@ namespace keelwatch::promql {
 
 inline constexpr int kMaxDepth = 300;
 inline constexpr std::size_t kMaxText = 256 * 1024;
+// Of all matchers of an expression: a program takes up to 1 MiB and milliseconds to compile.
+inline constexpr std::size_t kMaxRegexes = 100;
+inline constexpr std::size_t kMaxRegexBytes = 64 * 1024;
 
 // The tree, or what is wrong and where (expr is null then): for callers that place the expression
 // in a file of their own.

@@ -33,6 +33,7 @@ class Parser {
   void fail(Span span, std::string problem, std::string remedy = {});
   void unexpected(std::string_view context, std::string_view wanted = {});
   [[nodiscard]] ExprPtr finish(Span span, Expr::Node node);
+  void raise(Expr& expr, const Expr& child);
   [[nodiscard]] bool enter();
   template <typename F>
   ExprPtr nested(F parse) {
@@ -56,6 +57,7 @@ class Parser {
   ExprPtr parse_selector();
   void parse_matchers(VectorSelector& selector);
   void parse_matcher(VectorSelector& selector);
+  void count_regex(const LabelMatcher& matcher);
   ExprPtr parse_brackets(ExprPtr expr);
   void parse_offset(Expr& expr);
   void parse_at(Expr& expr);
@@ -70,6 +72,8 @@ class Parser {
   std::size_t at_ = 0;
   std::size_t last_end_ = 0;
   int depth_ = 0;
+  std::size_t regexes_ = 0;
+  std::size_t regex_bytes_ = 0;
   bool conditions_only_ = false;  // inside info()'s second argument
   std::optional<SyntaxError> error_;
 };

@@ -5,6 +5,7 @@
 
 #include "base/diagnostics.h"
 #include "promql/functions.h"
+#include "promql/matcher.h"
 #include "promql/parser.h"
 #include "promql/parser_impl.h"
 
@@ -101,15 +102,24 @@ void Parser::parse_matcher(VectorSelector& selector) {
     return;
   }
   selector.matchers.push_back({*op, label, value.string, {name.span.begin, value.span.end}});
+  count_regex(selector.matchers.back());
+}
+
+void Parser::count_regex(const LabelMatcher& matcher) {
+  if (!is_regex(matcher.op)) return;
+  regex_bytes_ += matcher.value.size();
+  if (++regexes_ > kMaxRegexes) {
+    fail(matcher.span, fmt::format("more than {} regular expressions", kMaxRegexes));
+  } else if (regex_bytes_ > kMaxRegexBytes) {
+    fail(matcher.span,
+         fmt::format("regular expressions of more than {} bytes altogether", kMaxRegexBytes));
+  }
 }
 
 ExprPtr Parser::parse_postfix() {
   ExprPtr expr = parse_primary();
-  int links = 0;
   while (expr && !error_) {
-    if (++links > kMaxDepth) {
-      fail(peek().span, fmt::format("more than {} modifiers in a row", kMaxDepth));
-    } else if (peek().kind == TokenKind::kLeftBracket) {
+    if (peek().kind == TokenKind::kLeftBracket) {
       expr = parse_brackets(std::move(expr));
     } else if (at_word("offset")) {
       parse_offset(*expr);
@@ -171,6 +181,7 @@ void Parser::parse_offset(Expr& expr) {
     return;
   }
   modifiers->offset = parse_offset_value();
+  if (modifiers->offset) raise(expr, *modifiers->offset);
   expr.span.end = last_end_;
 }
 
@@ -235,16 +246,11 @@ ExprPtr Parser::parse_offset_value() {
 
 ExprPtr Parser::parse_duration(int minimum) {
   ExprPtr lhs = parse_duration_unary();
-  int links = 0;
   while (lhs && peek().kind == TokenKind::kOperator && precedence(peek().op) >= minimum) {
     const Token token = peek();
     if (token.op == BinaryOp::kAtan2 && minimum > 1) break;  // no operator of durations
     if (precedence(token.op) < precedence(BinaryOp::kAdd) || token.op == BinaryOp::kAtan2) {
       unexpected("duration expression");
-      return nullptr;
-    }
-    if (++links > kMaxDepth) {
-      fail(token.span, fmt::format("more than {} operators in a row", kMaxDepth));
       return nullptr;
     }
     take();

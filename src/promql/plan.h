@@ -37,10 +37,20 @@ struct Evaluation {
   std::set<std::string> warnings;
   std::set<std::string> infos;
   std::size_t samples = 0;
+  std::size_t work = 0;  // since due() was true last
 
   // Counts samples and cells against the limit and looks whether to stop. Errors: kTooLarge,
   // kCancelled, kTimeout.
   [[nodiscard]] Result<void> charge(std::size_t count);
+  // Counts what takes time but no memory: true every few hundred thousand, when it is time to
+  // charge(0).
+  [[nodiscard]] bool due(std::size_t count) {
+    constexpr std::size_t kPause = 1 << 18;
+    work += count;
+    if (work < kPause) return false;
+    work = 0;
+    return true;
+  }
 
   void warn(Span span, const std::string& text);
   void inform(Span span, const std::string& text);
@@ -80,8 +90,9 @@ class RangeNode {
   // time, so that samples are still in the processor's cache when they are used.
   [[nodiscard]] virtual Result<void> read(Evaluation& evaluation, std::size_t first,
                                           std::size_t last, Ranges& out) = 0;
-  // Both, of all series.
+  // Both, of all series; kSeriesAtOnce of them at a time, so that the limit holds in between.
   [[nodiscard]] Result<void> read_all(Evaluation& evaluation, Ranges& out);
+  static constexpr std::size_t kSeriesAtOnce = 64;
   // Of a step: (begin, end].
   struct Bounds {
     std::int64_t begin;
@@ -125,6 +136,9 @@ class TimeShift {
   bool fixed_ = false;
 };
 
+// The modifiers of the subqueries around a selector, the outermost first.
+using Surroundings = std::vector<const Modifiers*>;
+
 // The series of a selector, searched again only when the store's set of series has changed.
 class Selection {
  public:
@@ -151,7 +165,9 @@ class SelectorNode final : public Node {
   Result<Value> timestamps(Evaluation& evaluation);
   // The same at another time than the selector's own offset and @ say: that of info()'s argument.
   Result<Value> timestamps(Evaluation& evaluation, const TimeShift& shift);
-  void find_unknown(Evaluation& evaluation, UnknownList& out);
+  // Errors: kInvalid, as evaluate().
+  [[nodiscard]] Result<void> find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                          UnknownList& out);
 
  private:
   // At shift_, which is resolved.
@@ -173,7 +189,9 @@ class MatrixNode final : public RangeNode {
   Result<void> read(Evaluation& evaluation, std::size_t first, std::size_t last,
                     Ranges& out) override;
   Bounds bounds(const Grid& grid, std::size_t step) const override;
-  void find_unknown(Evaluation& evaluation, UnknownList& out);
+  // Errors: kInvalid, as evaluate().
+  [[nodiscard]] Result<void> find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                          UnknownList& out);
 
  private:
   [[nodiscard]] Result<void> resolve(const Evaluation& evaluation);
@@ -241,9 +259,10 @@ class CallNode final : public Node {
                                               const std::vector<double>& params,
                                               const std::vector<std::uint8_t>& used,
                                               Evaluation& evaluation) const;
-  void window_series(const RangeImplementation& function, const Grid& grid,
-                     std::span<const Sample> samples, const double* params, double* cells,
-                     std::uint8_t* used) const;
+  [[nodiscard]] Result<void> window_series(const RangeImplementation& function,
+                                           std::span<const Sample> samples, const double* params,
+                                           double* cells, std::uint8_t* used,
+                                           Evaluation& evaluation) const;
   void advise(const SetPtr& set, std::size_t series, Evaluation& evaluation);
 
   const Call& call_;
@@ -282,8 +301,14 @@ struct Plan {
   ExprPtr expr;  // nodes refer into it
   NodePtr root;
   RangeNodePtr range_root;  // instead of root when the whole expression is a range vector
-  std::vector<SelectorNode*> selectors;
-  std::vector<MatrixNode*> matrices;
+  // All selectors, for unknown_series().
+  template <typename T>
+  struct Placed {
+    T* node;
+    Surroundings around;
+  };
+  std::vector<Placed<SelectorNode>> selectors;
+  std::vector<Placed<MatrixNode>> matrices;
 };
 
 // Errors: kInvalid, kUnsupported; messages as parse().

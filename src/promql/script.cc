@@ -17,6 +17,7 @@ namespace keelwatch::promql {
 namespace {
 
 constexpr std::int64_t kMinute = 60 * 1000;
+constexpr std::string_view kMetadata[] = {"__type__", "__unit__"};
 
 // Reasons why a query's answer cannot be told: series that it selects and that this program does
 // not have as the script means them.
@@ -68,7 +69,7 @@ class Runner {
           [](const ScriptPoint& point) { return point.kind == ScriptPoint::Kind::kHistogram; });
       if (histogram) foreign_.push_back({labels, "native histograms", false});
       if (command.custom_buckets) custom_buckets(series.labels);
-      if (labels->has("__type__") || labels->has("__unit__")) {
+      if (labels->has(kMetadata[0]) || labels->has(kMetadata[1])) {
         foreign_.push_back({labels, "type and unit labels", true});
       }
       const Result<store::SeriesId> id = store_->series(series.labels);
@@ -142,12 +143,32 @@ class Runner {
     if (passed.error().code() == ErrorCode::kUnsupported) {
       return unsupported(passed.error().message());
     }
-    if (foreign != nullptr) {
+    if (foreign != nullptr && only_metadata_differs(command)) {
       return unsupported(fmt::format("{} ({})", foreign->reason, foreign->labels->text()));
     }
     result.outcome = CaseOutcome::kFailed;
     result.reason = passed.error().message();
     return result;
+  }
+
+  // Whether the answer would be right without the labels that Prometheus' feature drops together
+  // with the name, or the query is about them.
+  [[nodiscard]] bool only_metadata_differs(const ScriptCommand& command) {
+    for (const std::string_view label : kMetadata) {
+      if (command.query.find(label) != std::string::npos) return true;
+    }
+    Result<Answer> answer = ask(command.query, command);
+    if (!answer || command.expects(Expectation::Kind::kFail)) return false;
+    const auto strip = [](const LabelsPtr& labels) {
+      return std::make_shared<const Labels>(labels->without(kMetadata[0]).without(kMetadata[1]));
+    };
+    for (VectorSample& sample : answer->vector) sample.labels = strip(sample.labels);
+    for (MatrixSeries& series : answer->matrix) series.labels = strip(series.labels);
+    ScriptCommand stripped = command;
+    for (ScriptSeries& series : stripped.series) {
+      series.labels = series.labels.without(kMetadata[0]).without(kMetadata[1]);
+    }
+    return static_cast<bool>(compare_answer(stripped, *answer));
   }
 
   [[nodiscard]] Result<void> evaluate(const ScriptCommand& command, const Parsed& parsed) {
@@ -174,7 +195,9 @@ class Runner {
     Result<Answer> first = query->instant(*store_, command.start_ms);
     // What the second evaluation remembers of the first must not change the answer.
     Result<Answer> second = query->instant(*store_, command.start_ms);
-    if (first && !second) return second;
+    if (!same_answer(first, second)) {
+      return Error(ErrorCode::kMalformed, "a second evaluation gives another answer");
+    }
     return second;
   }
 

@@ -169,6 +169,31 @@ Result<void> compare_annotations(const ScriptCommand& command, const Annotations
                       annotations.infos);
 }
 
+bool same_answer(const Result<Answer>& a, const Result<Answer>& b) {
+  if (a.has_value() != b.has_value()) return false;
+  if (!a) return a.error().message() == b.error().message();
+  const auto equal = [](double x, double y) {
+    return x == y || (std::isnan(x) && std::isnan(y) && is_stale(x) == is_stale(y));
+  };
+  const auto equal_samples = [&](const Sample& x, const Sample& y) {
+    return x.timestamp_ms == y.timestamp_ms && equal(x.value, y.value);
+  };
+  return a->type == b->type && equal(a->scalar, b->scalar) && a->text == b->text &&
+         std::equal(a->vector.begin(), a->vector.end(), b->vector.begin(), b->vector.end(),
+                    [&](const VectorSample& x, const VectorSample& y) {
+                      return *x.labels == *y.labels && x.timestamp_ms == y.timestamp_ms &&
+                             equal(x.value, y.value);
+                    }) &&
+         std::equal(a->matrix.begin(), a->matrix.end(), b->matrix.begin(), b->matrix.end(),
+                    [&](const MatrixSeries& x, const MatrixSeries& y) {
+                      return *x.labels == *y.labels &&
+                             std::equal(x.samples.begin(), x.samples.end(), y.samples.begin(),
+                                        y.samples.end(), equal_samples);
+                    }) &&
+         a->annotations.warnings == b->annotations.warnings &&
+         a->annotations.infos == b->annotations.infos;
+}
+
 Result<void> compare_failure(const ScriptCommand& command, const Result<Answer>& answer) {
   if (answer) return different("did not fail" + all_of(*answer));
   if (answer.error().code() == ErrorCode::kUnsupported) return answer.error();

@@ -16,4 +16,7 @@ namespace keelwatch::promql {
 [[nodiscard]] Result<void> compare_failure(const ScriptCommand& command,
                                            const Result<Answer>& answer);
 
+// To the bit, NaN payloads aside; of errors their texts.
+[[nodiscard]] bool same_answer(const Result<Answer>& a, const Result<Answer>& b);
+
 }  // namespace keelwatch::promql

@@ -183,12 +183,15 @@ class ScriptParser {
         return;
       }
     }
+    // "metric@st ..." and "metric{...}@st ...": start timestamps of the series below.
+    if (line.substr(0, line.find_first_of(" \t{")).ends_with("@st")) return;
     std::string_view rest = line;
     Result<Labels> labels = parse_series(rest);
     if (!labels) return problem(line, labels.error().message());
-    // "metric@st ...": start timestamps of the series below.
-    if (labels->get(kMetricName).ends_with("@st")) return;
     if (take(rest, "@st")) return;
+    if (!at_end_of_word(rest)) {
+      return problem(rest, "a blank is missing between a series and its values");
+    }
     ScriptSeries series;
     series.labels = *std::move(labels);
     while (!(rest = trim(rest)).empty()) {
@@ -200,13 +203,9 @@ class ScriptParser {
   // One word of values.
   bool points(std::string_view& rest, std::vector<ScriptPoint>& out) {
     if (rest.starts_with("{{")) return histogram_points(rest, out);
-    if (take(rest, "_")) {
-      const std::optional<std::size_t> times = repeat(rest);
-      return times && push(out, {ScriptPoint::Kind::kGap, 0}, *times);
-    }
+    if (take(rest, "_")) return repeated_point(rest, {ScriptPoint::Kind::kGap, 0}, out);
     if (take(rest, "stale")) {
-      const std::optional<std::size_t> times = repeat(rest);
-      return times && push(out, {ScriptPoint::Kind::kValue, stale_marker()}, *times);
+      return repeated_point(rest, {ScriptPoint::Kind::kValue, stale_marker()}, out);
     }
     std::optional<double> value = take_number(rest);
     if (!value) return false;
@@ -222,12 +221,21 @@ class ScriptParser {
       if (!times) return false;
       more = *times;
     }
-    if (!rest.empty() && kBlank.find(rest.front()) == std::string_view::npos) return false;
+    if (!at_end_of_word(rest)) return false;
     for (std::size_t i = 0; i <= more; ++i) {
       if (!push(out, {ScriptPoint::Kind::kValue, *value}, 1)) return false;
       *value += step;
     }
     return true;
+  }
+
+  static bool at_end_of_word(std::string_view rest) {
+    return rest.empty() || kBlank.find(rest.front()) != std::string_view::npos;
+  }
+
+  bool repeated_point(std::string_view& rest, ScriptPoint point, std::vector<ScriptPoint>& out) {
+    const std::optional<std::size_t> times = repeat(rest);
+    return times && at_end_of_word(rest) && push(out, point, *times);
   }
 
   // "xN", or 1.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "promql/plan.h"
@@ -23,6 +24,30 @@ void drop_markers(Ranges& ranges) {
   }
   ranges.offsets.back() = kept;
   ranges.samples.resize(kept);
+}
+
+// Of each series the newest sample, however old.
+void report_unknown(const store::Queryable& store, const std::vector<store::SeriesRef>& refs,
+                    std::int64_t at, UnknownList& out) {
+  std::vector<Sample> samples;
+  std::vector<std::uint8_t> found;
+  store.read_last(refs, std::numeric_limits<std::int64_t>::min(), at, samples, found);
+  for (std::size_t i = 0; i < refs.size(); ++i) {
+    if (found[i] != 0 && is_unknown(samples[i].value)) {
+      out.push_back({refs[i].labels, samples[i].timestamp_ms});
+    }
+  }
+}
+
+// A selector's own shift among those of the subqueries around it.
+Result<TimeShift> surrounded(TimeShift shift, const Surroundings& around,
+                             const Evaluation& evaluation) {
+  for (auto modifiers = around.rbegin(); modifiers != around.rend(); ++modifiers) {
+    TimeShift outer(**modifiers);
+    if (Result<void> resolved = outer.resolve(evaluation); !resolved) return resolved.error();
+    shift.surround(outer);
+  }
+  return shift;
 }
 
 std::int64_t floor_to_multiple(std::int64_t value, std::int64_t step) {
@@ -119,37 +144,37 @@ Result<void> SelectorNode::select_range(Evaluation& evaluation, bool timestamps,
                                         std::vector<double>& cells) {
   const Grid& grid = evaluation.grid;
   const std::int64_t lookback = evaluation.options.lookback_ms;
-  const auto& refs = selection_.refs();
-  samples_.clear();
-  evaluation.store.read(refs, shift_.apply(grid.start) - lookback, shift_.apply(grid.end()),
-                        samples_, offsets_);
-  if (Result<void> charged = evaluation.charge(samples_.size()); !charged) return charged;
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    double* out = cells.data() + i * grid.count;
-    std::size_t next = offsets_[i];
-    for (std::size_t s = 0; s < grid.count; ++s) {
-      const std::int64_t at = shift_.apply(grid.at(s));
-      while (next < offsets_[i + 1] && samples_[next].timestamp_ms <= at) ++next;
-      if (next == offsets_[i]) continue;
-      const Sample& sample = samples_[next - 1];
-      if (sample.timestamp_ms <= at - lookback || is_marker(sample.value)) continue;
-      out[s] = timestamps ? static_cast<double>(sample.timestamp_ms) / 1000 : sample.value;
+  const std::span<const store::SeriesRef> refs(selection_.refs());
+  for (std::size_t first = 0; first < refs.size(); first += RangeNode::kSeriesAtOnce) {
+    const std::size_t count = std::min(RangeNode::kSeriesAtOnce, refs.size() - first);
+    samples_.clear();
+    evaluation.store.read(refs.subspan(first, count), shift_.apply(grid.start) - lookback,
+                          shift_.apply(grid.end()), samples_, offsets_);
+    if (Result<void> charged = evaluation.charge(samples_.size()); !charged) return charged;
+    for (std::size_t i = 0; i < count; ++i) {
+      double* out = cells.data() + (first + i) * grid.count;
+      std::size_t next = offsets_[i];
+      for (std::size_t s = 0; s < grid.count; ++s) {
+        const std::int64_t at = shift_.apply(grid.at(s));
+        while (next < offsets_[i + 1] && samples_[next].timestamp_ms <= at) ++next;
+        if (next == offsets_[i]) continue;
+        const Sample& sample = samples_[next - 1];
+        if (sample.timestamp_ms <= at - lookback || is_marker(sample.value)) continue;
+        out[s] = timestamps ? static_cast<double>(sample.timestamp_ms) / 1000 : sample.value;
+      }
     }
   }
   return {};
 }
 
-void SelectorNode::find_unknown(Evaluation& evaluation, UnknownList& out) {
-  if (!shift_.resolve(evaluation)) return;
+Result<void> SelectorNode::find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                        UnknownList& out) {
+  if (Result<void> resolved = shift_.resolve(evaluation); !resolved) return resolved;
+  const Result<TimeShift> shift = surrounded(shift_, around, evaluation);
+  if (!shift) return shift.error();
   selection_.refresh(evaluation.store);
-  const std::int64_t at = shift_.apply(evaluation.grid.start);
-  const auto& refs = selection_.refs();
-  evaluation.store.read_last(refs, at - evaluation.options.lookback_ms, at, samples_, found_);
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (found_[i] != 0 && is_unknown(samples_[i].value)) {
-      out.push_back({refs[i].labels, samples_[i].timestamp_ms});
-    }
-  }
+  report_unknown(evaluation.store, selection_.refs(), shift->apply(evaluation.grid.start), out);
+  return {};
 }
 
 MatrixNode::MatrixNode(Span span, const MatrixSelector& matrix,
@@ -172,7 +197,18 @@ Result<void> RangeNode::read_all(Evaluation& evaluation, Ranges& out) {
   Result<SetPtr> set = prepare(evaluation);
   if (!set) return set.error();
   out.set = *std::move(set);
-  return read(evaluation, 0, out.set->size(), out);
+  out.samples.clear();
+  out.offsets.assign(1, 0);
+  Ranges part;
+  for (std::size_t first = 0; first < out.set->size(); first += kSeriesAtOnce) {
+    const std::size_t last = std::min(out.set->size(), first + kSeriesAtOnce);
+    if (Result<void> done = read(evaluation, first, last, part); !done) return done;
+    for (std::size_t i = 1; i < part.offsets.size(); ++i) {
+      out.offsets.push_back(out.samples.size() + part.offsets[i]);
+    }
+    out.samples.insert(out.samples.end(), part.samples.begin(), part.samples.end());
+  }
+  return {};
 }
 
 Result<SetPtr> MatrixNode::prepare(Evaluation& evaluation) {
@@ -198,19 +234,14 @@ RangeNode::Bounds MatrixNode::bounds(const Grid& grid, std::size_t step) const {
   return {end - range_ms_, end};
 }
 
-void MatrixNode::find_unknown(Evaluation& evaluation, UnknownList& out) {
-  if (!resolve(evaluation)) return;
+Result<void> MatrixNode::find_unknown(Evaluation& evaluation, const Surroundings& around,
+                                      UnknownList& out) {
+  if (Result<void> resolved = resolve(evaluation); !resolved) return resolved;
+  const Result<TimeShift> shift = surrounded(shift_, around, evaluation);
+  if (!shift) return shift.error();
   selection_.refresh(evaluation.store);
-  const std::int64_t at = shift_.apply(evaluation.grid.start);
-  const auto& refs = selection_.refs();
-  std::vector<Sample> samples;
-  std::vector<std::uint8_t> found;
-  evaluation.store.read_last(refs, at - range_ms_, at, samples, found);
-  for (std::size_t i = 0; i < refs.size(); ++i) {
-    if (found[i] != 0 && is_unknown(samples[i].value)) {
-      out.push_back({refs[i].labels, samples[i].timestamp_ms});
-    }
-  }
+  report_unknown(evaluation.store, selection_.refs(), shift->apply(evaluation.grid.start), out);
+  return {};
 }
 
 Result<SetPtr> SubqueryNode::prepare(Evaluation& evaluation) {
@@ -263,9 +294,11 @@ Result<void> SubqueryNode::read(Evaluation& evaluation, std::size_t first, std::
     for (std::size_t s = 0; s < inner_grid_.count; ++s) {
       if (!is_absent(cells[s])) out.samples.push_back({inner_grid_.at(s), cells[s]});
     }
+    Result<void> charged = evaluation.charge(out.samples.size() - out.offsets.back());
+    if (!charged) return charged;
     out.offsets.push_back(out.samples.size());
   }
-  return evaluation.charge(out.samples.size());
+  return {};
 }
 
 RangeNode::Bounds SubqueryNode::bounds(const Grid& grid, std::size_t step) const {

@@ -28,9 +28,10 @@ Problem expect(const Expr& expr, ValueType type, const std::string& where) {
 Problem check(Expr& expr, VectorSelector& selector) {
   expr.type = ValueType::kVector;
   bool selective = false;
-  for (const LabelMatcher& matcher : selector.matchers) {
+  for (LabelMatcher& matcher : selector.matchers) {
     const Result<store::Matcher> compiled = compile_matcher(matcher);
     if (!compiled) return SyntaxError{matcher.span, compiled.error().message(), {}};
+    matcher.regex = compiled->regex;
     selective = selective || !matches(*compiled, "");
   }
   if (!selective && !selector.conditions_only) {

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "promql/engine.h"
+#include "promql/script_compare.h"
 #include "store/store.h"
 
 namespace {
@@ -33,19 +34,6 @@ std::unique_ptr<store::Store> small_store() {
   return store;
 }
 
-bool same(const Result<promql::Answer>& a, const Result<promql::Answer>& b) {
-  if (a.has_value() != b.has_value()) return false;
-  if (!a) return a.error().message() == b.error().message();
-  if (a->vector.size() != b->vector.size() || a->matrix.size() != b->matrix.size()) return false;
-  for (std::size_t i = 0; i < a->vector.size(); ++i) {
-    if (*a->vector[i].labels != *b->vector[i].labels) return false;
-    const double x = a->vector[i].value;
-    const double y = b->vector[i].value;
-    if (!(x == y || (x != x && y != y))) return false;
-  }
-  return true;
-}
-
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
@@ -59,8 +47,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       promql::Query::compile(std::string_view(reinterpret_cast<const char*>(data), size), options);
   if (!query) return 0;
   const Result<promql::Answer> first = query->instant(*store, 300'000);
-  (void)query->range(*store, 100'000, 500'000, 37'000);
+  const Result<promql::Answer> range = query->range(*store, 100'000, 500'000, 37'000);
   (void)query->unknown_series(*store, 285'000);
-  if (!same(first, query->instant(*store, 300'000))) std::abort();
+  if (!promql::same_answer(first, query->instant(*store, 300'000))) std::abort();
+  if (!promql::same_answer(range, query->range(*store, 100'000, 500'000, 37'000))) std::abort();
   return 0;
 }

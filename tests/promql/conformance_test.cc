@@ -48,6 +48,7 @@ TEST_CASE("Prometheus' own scripts pass where they need no native histograms", "
   const fs::path folder = configured != nullptr
                               ? fs::path(configured)
                               : fs::path(KEELWATCH_SOURCE_DIR) / "../shared/conformance/promql";
+  if (configured != nullptr) REQUIRE(fs::is_directory(folder));
   if (!fs::is_directory(folder)) {
     WARN("not run: no scripts in " << folder.string()
                                    << "; KEELWATCH_PROMQL_CONFORMANCE names their folder");

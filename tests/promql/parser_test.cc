@@ -167,6 +167,43 @@ TEST_CASE("hostile nesting is refused, not run into the ground", "[promql]") {
   }
 }
 
+TEST_CASE("a tree's height is bounded however nesting and chains make it up", "[promql]") {
+  const auto chain = [](int operators, std::string text) {
+    for (int i = 0; i < operators; ++i) text += "+1";
+    return text;
+  };
+  CHECK(parse(chain(299, "x")));
+  CHECK(!parse(chain(300, "x")));
+  std::string both = "x";
+  for (int i = 0; i < 180; ++i) both = "(" + chain(150, both) + ")";
+  const Result<ExprPtr> tree = parse(both);
+  REQUIRE(!tree);
+  CHECK(tree.error().message().starts_with("1:781: an expression more than 300 levels high"));
+  const std::string offset = "x offset (" + chain(300, "1") + ")";
+  CHECK(!parse(offset));
+  CHECK(!parse("x[" + chain(300, "1") + "]"));
+  std::string subqueries = "x";
+  for (int i = 0; i < 150; ++i) subqueries = "sum_over_time(" + subqueries + "[5m:1m])";
+  CHECK(!parse(subqueries));
+}
+
+TEST_CASE("regular expressions are bounded in number and size", "[promql]") {
+  const auto selectors = [](int count, const std::string& pattern) {
+    std::string text = "1";
+    for (int i = 0; i < count; ++i) text += " + x{a=~\"" + pattern + "\"}";
+    return text;
+  };
+  CHECK(parse(selectors(100, "b.*")));
+  CHECK_THAT(parse(selectors(101, "b.*")).error().message(),
+             Catch::Contains("more than 100 regular expressions"));
+  CHECK(parse(selectors(60, std::string(1000, 'b'))));
+  CHECK_THAT(parse(selectors(70, std::string(1000, 'b'))).error().message(),
+             Catch::Contains("regular expressions of more than 65536 bytes altogether"));
+  CHECK(parse(R"(x{a=~"[a-z]{1,50}.*"})"));
+  CHECK_THAT(parse(R"(x{a=~"\\pL{60}"})").error().message(),
+             Catch::Contains("invalid regular expression"));
+}
+
 TEST_CASE("the table of functions is sorted, documented and typed", "[promql]") {
   std::string_view previous;
   for (const Function& function : functions()) {

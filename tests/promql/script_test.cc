@@ -76,6 +76,34 @@ TEST_CASE("native histograms make a case unsupported only where it selects them"
         "x.test: 1 passed, 0 failed, 2 unsupported\n");
 }
 
+TEST_CASE("type and unit labels excuse a difference only in themselves", "[promql]") {
+  const ScriptReport report = report_of(
+      "load 5s\n  t{__type__=\"gauge\",__unit__=\"s\"} 1\n\n"
+      "eval instant at 0 t\n  t{__type__=\"gauge\",__unit__=\"s\"} 1\n\n"
+      "eval instant at 0 -t\n  {} -1\n\n"
+      "eval instant at 0 -t\n  {} -2\n\n"
+      "eval instant at 0 -t\n  expect fail\n\n"
+      "eval instant at 0 label_replace(t, \"x\", \"$1\", \"__type__\", \"(.*)\")\n  t 1\n");
+  std::vector<CaseOutcome> outcomes;
+  for (const CaseResult& c : report.cases) outcomes.push_back(c.outcome);
+  INFO(report.text());
+  CHECK(outcomes == std::vector{CaseOutcome::kPassed, CaseOutcome::kUnsupported,
+                                CaseOutcome::kFailed, CaseOutcome::kFailed,
+                                CaseOutcome::kUnsupported});
+}
+
+TEST_CASE("start timestamps are read over, and words end where they seem to", "[promql]") {
+  const ScriptReport report = report_of(
+      "load 5s\n  m@st -5 -5\n  m 1 2\n  n{a=\"b\"}@st -5\n  n{a=\"b\"} _x2 stale 3\n\n"
+      "eval instant at 5s m\n  m 2\n\neval instant at 15s n\n  n{a=\"b\"} 3\n");
+  INFO(report.text());
+  CHECK(report.count(CaseOutcome::kPassed) == 2);
+  for (const char* line : {"m _y", "m stale1", "m _x", "m{a=\"b\"}1", "m 1x2y", "m 1 {{}}z"}) {
+    INFO(line);
+    CHECK(!run_script(SourceFile("x.test", std::string("load 5s\n  ") + line + "\n")));
+  }
+}
+
 TEST_CASE("mistakes in a script are told with their places, all at once", "[promql]") {
   const Result<ScriptReport> report =
       run_script(SourceFile("x.test", "load 5q\n  m 1\n\nevaluate it\n\nload 5s\n  m 1 two\n"));
