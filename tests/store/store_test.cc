@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -165,6 +166,7 @@ TEST_CASE("more series than the limit are refused, and one that leaves makes roo
   CHECK(refused.error().code() == ErrorCode::kTooLarge);
   CHECK(refused.error().message() == "the store holds its limit of 2 series");
   store.end_step(kNow + 60'000);
+  CHECK(store.stats().series_refused == 1);
   CHECK(store.series(named("c")));
 }
 
@@ -240,6 +242,79 @@ TEST_CASE("a budget smaller than the series leaves every series its newest sampl
   CHECK(kept.size() == (500 - 1) % kBlockSamples + 1);
   CHECK(kept.back().time == kNow + 499 * kSlot);
   CHECK(store.stats().chunks == 0);
+}
+
+TEST_CASE(
+    "label sets that come and go stay within the budget, and the series that live keep theirs",
+    "[store]") {
+  constexpr std::size_t kBudget = 1'000'000;
+  Store store({.retention = std::chrono::hours(1000), .memory_budget = kBudget});
+  std::vector<SeriesId> live;
+  for (int i = 0; i < 20; ++i) live.push_back(*store.series(named("live", std::to_string(i))));
+  std::vector<SeriesId> churn;
+  std::int64_t now = kNow;
+  for (int step = 0; step < 1000; ++step, now += kSlot) {
+    for (const SeriesId id : live) {
+      REQUIRE(store.append(id, now, std::sin(step)) == AppendOutcome::kAdded);
+    }
+    for (const SeriesId id : churn) {
+      REQUIRE(store.append(id, now, stale_marker()) == AppendOutcome::kAdded);
+    }
+    churn.clear();
+    for (int i = 0; i < 20; ++i) {
+      const std::string instance = std::to_string(step) + std::string(100, 'x') + std::to_string(i);
+      churn.push_back(*store.series(named("churn", instance)));
+      REQUIRE(store.append(churn.back(), now, 1) == AppendOutcome::kAdded);
+    }
+    store.end_step(now);
+    REQUIRE(store.stats().bytes() <= kBudget);
+  }
+  const StoreStats stats = store.stats();
+  CHECK(stats.series_refused == 0);
+  CHECK(stats.evicted_series > 18'000);
+  CHECK(stats.series_forgotten == stats.evicted_series);
+  CHECK(stats.samples == stats.appended - stats.evicted_samples);
+  CHECK(stats.chunks > 0);
+  std::size_t newest_ended = 0;
+  for (const SeriesRef& ref : all(store)) {
+    const std::vector<Bits> kept = read(store, ref, 0, now);
+    if (ref.labels->get(kMetricName) == "live") CHECK(kept.size() > 200);
+    CHECK(kept.back().time >= now - 40 * kSlot);  // of the ended ones the oldest have gone
+    if (kept.back().value == kStaleBits && kept.back().time == now - kSlot) ++newest_ended;
+  }
+  CHECK(newest_ended == 20);
+}
+
+TEST_CASE("series that do not end are refused at half of the budget, and history keeps the other",
+          "[store]") {
+  constexpr std::size_t kBudget = 1'000'000;
+  Store store({.memory_budget = kBudget});
+  std::vector<SeriesId> ids;
+  std::int64_t now = kNow;
+  for (int step = 0; step < 400; ++step, now += kSlot) {
+    for (int i = 0; i < 10; ++i) {
+      const Result<SeriesId> id = store.series(named("m", std::to_string(step * 10 + i)));
+      if (id) {
+        ids.push_back(*id);
+      } else {
+        CHECK(id.error().code() == ErrorCode::kTooLarge);
+        CHECK(id.error().message() ==
+              "series have used up half of the store's memory budget of 1000000 bytes");
+      }
+    }
+    for (const SeriesId id : ids) {
+      REQUIRE(store.append(id, now, std::sin(step)) == AppendOutcome::kAdded);
+    }
+    store.end_step(now);
+    REQUIRE(store.stats().bytes() <= kBudget);
+  }
+  const StoreStats stats = store.stats();
+  CHECK(stats.series == ids.size());
+  CHECK(stats.series_refused == 4000 - ids.size());
+  CHECK(stats.series > 300);
+  CHECK(stats.series_bytes + stats.index_bytes <= kBudget * 11 / 20);
+  CHECK(stats.chunk_bytes > kBudget / 4);
+  CHECK(stats.evicted_series == 0);
 }
 
 // A std::map per series is the model; what it holds younger than the retention must be in the
