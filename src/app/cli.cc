@@ -10,6 +10,7 @@
 #include "app/daemon.h"
 #include "app/terminal.h"
 #include "app/version.h"
+#include "base/file.h"
 #include "base/time_text.h"
 #include "config/load.h"
 
@@ -104,6 +105,12 @@ int describe_command(const Parsed& parsed) {
 }
 
 int check_command(const Parsed& parsed) {
+  // A file that cannot be read is no data of the check; as JSON it is, for there it has its place.
+  const Result<std::string> readable = read_file(parsed.check_file, 0);
+  if (!parsed.json && !readable && readable.error().code() != ErrorCode::kTooLarge) {
+    print_error(readable.error());
+    return 1;
+  }
   const config::CheckResult result = config::check_file(parsed.check_file, parsed.json);
   return print_data(result.text, result.exit_code);
 }
