@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -48,9 +50,18 @@ class TapeFile {
   [[nodiscard]] bool open() const { return file_ != nullptr; }
   void write(const std::string& line) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    std::fwrite(line.data(), 1, line.size(), file_);
-    std::fflush(file_);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
+      if (error_ == 0) error_ = errno;
+      return;
+    }
     ++lines_;
+  }
+  // The first line that could not be written.
+  [[nodiscard]] Result<void> written() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (error_ == 0) return {};
+    return Error(ErrorCode::kUnavailable,
+                 "cannot write the tape: " + std::generic_category().message(error_));
   }
   [[nodiscard]] std::size_t lines() const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
@@ -61,6 +72,7 @@ class TapeFile {
   std::FILE* file_;
   mutable Mutex mutex_;
   std::size_t lines_ GUARDED_BY(mutex_) = 0;
+  int error_ GUARDED_BY(mutex_) = 0;
 };
 
 // The text without its last line break of the file that an option names; nullopt if it names none.
@@ -207,6 +219,10 @@ int record_command(const RecordOptions& options, Logger& log) {
     SourceSet sources(control, clock, log, std::make_shared<const config::Config>(*config),
                       {.kubernetes = write, .postgres = write});
     control.run(stop.get_token());
+  }
+  if (const Result<void> written = tape.written(); !written) {
+    print_error(written.error());
+    return 1;
   }
   print_stderr(fmt::format("keelwatch: recorded {} slices\n", tape.lines() - 1));
   return 0;

@@ -163,7 +163,9 @@ TEST_CASE("output that cannot be written is exit code 1, small or large", "[app]
     CHECK(ran.exit_code == 1);
     CHECK_THAT(ran.err, Catch::Contains("keelwatch: cannot write to stdout"));
   }
-  CHECK(run({"describe", "metrics"}).exit_code == 0);
+  const Ran record = run({"record", "--duration", "1ms", "--out", "/dev/full"});
+  CHECK(record.exit_code == 1);
+  CHECK_THAT(record.err, Catch::Contains("keelwatch: cannot write the tape: No space left"));
 }
 
 TEST_CASE("wrong words on the command line say what to write instead", "[app][cli]") {
