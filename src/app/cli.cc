@@ -1,12 +1,16 @@
 #include "app/cli.h"
 
 #include <CLI/CLI.hpp>
-#include <cstdio>
+#include <algorithm>
+#include <iostream>
 #include <string>
+#include <string_view>
 
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/terminal.h"
 #include "app/version.h"
+#include "base/file.h"
 #include "base/time_text.h"
 #include "config/load.h"
 
@@ -92,19 +96,23 @@ int describe_command(const Parsed& parsed) {
   } else {
     auto rules = describe_rules(format_of(parsed));
     if (!rules) {
-      std::fprintf(stderr, "keelwatch: %s\n", rules.error().message().c_str());
+      print_error(rules.error());
       return 1;
     }
     text = std::move(*rules);
   }
-  std::fwrite(text.data(), 1, text.size(), stdout);
-  return 0;
+  return print_data(text, 0);
 }
 
 int check_command(const Parsed& parsed) {
+  // A file that cannot be read is no data of the check; as JSON it is, for there it has its place.
+  const Result<std::string> readable = read_file(parsed.check_file, 0);
+  if (!parsed.json && !readable && readable.error().code() != ErrorCode::kTooLarge) {
+    print_error(readable.error());
+    return 1;
+  }
   const config::CheckResult result = config::check_file(parsed.check_file, parsed.json);
-  std::fwrite(result.text.data(), 1, result.text.size(), stdout);
-  return result.exit_code;
+  return print_data(result.text, result.exit_code);
 }
 
 int dispatch(const CLI::App& app, Parsed& parsed) {
@@ -137,14 +145,23 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
   return Daemon(parsed.run, log).run();
 }
 
-void add_query(CLI::App& app, Parsed& parsed, const CLI::Validator& duration) {
+void add_query(CLI::App& app, Parsed& parsed) {
+  const CLI::Validator above_zero(
+      [](const std::string& text) {
+        const Result<Duration> timeout = parse_duration(text);
+        if (!timeout) return timeout.error().message();
+        return *timeout > Duration::zero() ? std::string() : text + " is not above 0";
+      },
+      "DURATION");
   QueryOptions& query = parsed.query;
   CLI::App* command = app.add_subcommand(
       "query", "evaluate a PromQL expression on a running server and print a table");
   command->add_option("EXPR", query.expression, "PromQL expression")->required();
   command
-      ->add_option("--server", query.server,
-                   "keelwatch, or any server with Prometheus' HTTP API; a path prefix is kept")
+      ->add_option(
+          "--server", query.server,
+          "a server with Prometheus' HTTP API, which keelwatch itself does not have yet; a "
+          "path prefix is kept")
       ->capture_default_str();
   CLI::Option* time = command->add_option(
       "--time", query.time, "RFC 3339, Unix seconds, now or now-1h; now if not given");
@@ -154,7 +171,7 @@ void add_query(CLI::App& app, Parsed& parsed, const CLI::Validator& duration) {
   command->add_option("--start", query.start, "an hour before --end if not given")->needs(range);
   command->add_option("--end", query.end, "now if not given")->needs(range);
   command->add_option("--step", query.step, "15s, or seconds; 60 steps if not given")->needs(range);
-  command->add_option("--timeout", parsed.query_timeout, "30s if not given")->check(duration);
+  command->add_option("--timeout", parsed.query_timeout, "30s if not given")->check(above_zero);
   command->add_flag("--json", parsed.json, "the server's answer as it is");
   CLI::Option* user = command->add_option("--user", query.user, "for basic authentication");
   command->add_option("--password-file", query.password_file)->needs(user);
@@ -162,7 +179,8 @@ void add_query(CLI::App& app, Parsed& parsed, const CLI::Validator& duration) {
   command->add_option("--tls.ca-file", query.ca_file, "PEM; the system's trust if not given");
   command->add_flag("--tls.skip-verify", query.skip_verify, "trust any certificate");
   command->footer(
-      "\nExit codes: 0 answered, also without series; 1 the server failed or refused the "
+      "\nAn expression that begins with - goes after --: keelwatch query -- '-up'\n\n"
+      "Exit codes: 0 answered, also without series; 1 the server failed or refused the "
       "expression;\n2 wrong usage. Warnings, infos and \"no series\" go to stderr.\n");
 }
 
@@ -213,7 +231,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
         return parsed_duration ? std::string() : parsed_duration.error().message();
       },
       "DURATION");
-  add_query(app, parsed, duration);
+  add_query(app, parsed);
   add_test(app, parsed);
 
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
@@ -227,6 +245,13 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   replay->add_option("TAPE", parsed.replay.tape)->required();
   replay->add_option("--config.file", parsed.replay.config_file);
   replay->add_flag("--json", parsed.json, "changes as a JSON list");
+}
+
+// "-up", which is no option but may be meant as an expression.
+bool has_dashed_word(int argc, const char* const* argv) {
+  return std::any_of(argv, argv + argc, [](std::string_view word) {
+    return word.size() > 1 && word[0] == '-' && word[1] != '-';
+  });
 }
 
 }  // namespace
@@ -243,7 +268,14 @@ int run_command_line(int argc, const char* const* argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? 0 : 2;
+    const bool help = app.exit(e) == 0;
+    if (!help && app.got_subcommand("query") && has_dashed_word(argc, argv)) {
+      print_stderr("An expression that begins with - goes after --: keelwatch query -- '-up'\n");
+    }
+    if (!help) return 2;
+    if (std::cout.flush()) return 0;
+    print_error(Error(ErrorCode::kUnavailable, "cannot write to stdout"));
+    return 1;
   }
   return dispatch(app, parsed);
 }

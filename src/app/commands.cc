@@ -2,14 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <cerrno>
 #include <cstdio>
 #include <memory>
+#include <system_error>
 #include <utility>
 #include <vector>
 
 #include "app/signals.h"
 #include "app/source_set.h"
 #include "app/tape.h"
+#include "app/terminal.h"
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/http_client.h"
@@ -23,15 +26,11 @@ namespace {
 constexpr std::size_t kMaxCredentialBytes = 1 << 20;
 constexpr std::size_t kMaxTapeBytes = std::size_t{1} << 30;
 
-void print_error(const Error& error) {
-  fmt::print(stderr, "keelwatch: {} ({})\n", error.message(), to_string(error.code()));
-}
-
 // nullopt after having printed why.
 std::optional<config::Config> load_or_print(const std::string& file) {
   if (file.empty()) return config::Config{};
   config::Loaded loaded = config::load_file(file);
-  if (!loaded.problems.all().empty()) fmt::print(stderr, "{}", loaded.problems.text());
+  if (!loaded.problems.all().empty()) print_stderr(loaded.problems.text());
   return std::move(loaded.config);
 }
 
@@ -51,9 +50,18 @@ class TapeFile {
   [[nodiscard]] bool open() const { return file_ != nullptr; }
   void write(const std::string& line) EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
-    std::fwrite(line.data(), 1, line.size(), file_);
-    std::fflush(file_);
+    if (std::fwrite(line.data(), 1, line.size(), file_) != line.size() || std::fflush(file_) != 0) {
+      if (error_ == 0) error_ = errno;
+      return;
+    }
     ++lines_;
+  }
+  // The first line that could not be written.
+  [[nodiscard]] Result<void> written() const EXCLUDES(mutex_) {
+    MutexLock lock(mutex_);
+    if (error_ == 0) return {};
+    return Error(ErrorCode::kUnavailable,
+                 "cannot write the tape: " + std::generic_category().message(error_));
   }
   [[nodiscard]] std::size_t lines() const EXCLUDES(mutex_) {
     MutexLock lock(mutex_);
@@ -64,13 +72,14 @@ class TapeFile {
   std::FILE* file_;
   mutable Mutex mutex_;
   std::size_t lines_ GUARDED_BY(mutex_) = 0;
+  int error_ GUARDED_BY(mutex_) = 0;
 };
 
-// The file's text without its last line break; nullopt if no file was named.
-Result<std::optional<std::string>> optional_file(const std::string& path) {
+// The text without its last line break of the file that an option names; nullopt if it names none.
+Result<std::optional<std::string>> optional_file(const char* option, const std::string& path) {
   if (path.empty()) return std::optional<std::string>();
   Result<std::string> text = read_file(path, kMaxCredentialBytes);
-  if (!text) return text.error();
+  if (!text) return text.error().context(option);
   while (text->ends_with('\n') || text->ends_with('\r')) text->pop_back();
   return std::optional<std::string>(*std::move(text));
 }
@@ -78,15 +87,17 @@ Result<std::optional<std::string>> optional_file(const std::string& path) {
 // Everything of a query's request but what is asked.
 Result<HttpRequest> authorized_request(const QueryOptions& options) {
   HttpRequest request;
-  Result<std::optional<std::string>> password = optional_file(options.password_file);
+  Result<std::optional<std::string>> password =
+      optional_file("--password-file", options.password_file);
   if (!password) return password.error();
   if (!options.user.empty()) {
     request.basic_auth = {options.user, Secret(std::move(*password).value_or(""))};
   }
-  Result<std::optional<std::string>> token = optional_file(options.bearer_token_file);
+  Result<std::optional<std::string>> token =
+      optional_file("--bearer-token-file", options.bearer_token_file);
   if (!token) return token.error();
   if (*token) request.bearer_token = Secret(**token);
-  Result<std::optional<std::string>> ca = optional_file(options.ca_file);
+  Result<std::optional<std::string>> ca = optional_file("--tls.ca-file", options.ca_file);
   if (!ca) return ca.error();
   request.tls.ca_pem = std::move(*ca).value_or("");
   request.tls.skip_verify = options.skip_verify;
@@ -94,30 +105,35 @@ Result<HttpRequest> authorized_request(const QueryOptions& options) {
 }
 
 // POST, since expressions are long; GET where only that is let through.
-Result<HttpResponse> ask(const QueryOptions& options, const QueryRequest& query) {
-  Result<HttpRequest> request = authorized_request(options);
-  if (!request) return request.error();
+Result<HttpResponse> ask(const QueryOptions& options, const QueryRequest& query,
+                         HttpRequest request) {
   std::string server = options.server;
   while (server.ends_with('/')) server.pop_back();
   EventLoop loop;
   Resolver resolver(loop);
   HttpClient http(loop, resolver);
-  request->url = server + query.path;
+  request.url = server + query.path;
   // The server ends the query at the timeout by itself, and says so.
-  request->deadline = loop.after(options.timeout + std::chrono::seconds(5));
-  HttpRequest get = *request;
+  request.deadline = loop.after(options.timeout + std::chrono::seconds(5));
+  HttpRequest get = request;
   get.url += "?" + query.form;
-  request->method = "POST";
-  request->headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
-  request->body = query.form;
-  Result<HttpResponse> response = loop.block_on(http.fetch(*std::move(request)));
+  request.method = "POST";
+  request.headers.emplace_back("Content-Type", "application/x-www-form-urlencoded");
+  request.body = query.form;
+  Result<HttpResponse> response = loop.block_on(http.fetch(std::move(request)));
   if (!response || (response->status != 405 && response->status != 501)) return response;
   return loop.block_on(http.fetch(std::move(get)));
 }
 
+std::string line_of(const std::string& body) { return body.ends_with('\n') ? body : body + "\n"; }
+
 }  // namespace
 
 int explain_command(const ExplainOptions& options) {
+  if (const Result<void> server = check_server(options.server); !server) {
+    print_error(server.error());
+    return 2;
+  }
   EventLoop loop;
   Resolver resolver(loop);
   HttpClient http(loop, resolver);
@@ -131,11 +147,10 @@ int explain_command(const ExplainOptions& options) {
     return 1;
   }
   if (response->status != 200) {
-    fmt::print(stderr, "keelwatch: {}", response->body);
+    print_stderr("keelwatch: " + printable_lines(response->body));
     return 1;
   }
-  std::fwrite(response->body.data(), 1, response->body.size(), stdout);
-  return 0;
+  return print_data(options.json ? response->body : printable_lines(response->body), 0);
 }
 
 int query_command(const QueryOptions& options) {
@@ -144,30 +159,44 @@ int query_command(const QueryOptions& options) {
     print_error(request.error());
     return 2;
   }
-  const Result<HttpResponse> response = ask(options, *request);
+  Result<HttpRequest> authorized = authorized_request(options);
+  if (!authorized) {
+    print_error(authorized.error());
+    return 1;
+  }
+  const Result<HttpResponse> response = ask(options, *request, *std::move(authorized));
   if (!response) {
     print_error(response.error().context("ask " + options.server));
     return 1;
   }
   const Result<QueryOutput> output = query_output(response->status, response->body);
-  if (options.json && output) {
-    fmt::print("{}{}", response->body, response->body.ends_with('\n') ? "" : "\n");
-    return 0;
+  // With --json the server's own words are the data, an error of the API too, if they are JSON.
+  const Result<void> json = options.json ? check_json(response->body) : Result<void>();
+  if (!output || !json) {
+    print_error((output ? json.error() : output.error()).context(options.server));
+    return options.json && json ? print_data(line_of(response->body), 1) : 1;
   }
-  if (!output) {
-    if (options.json && response->body.starts_with('{')) fmt::print("{}\n", response->body);
-    print_error(output.error().context(options.server));
-    return 1;
-  }
-  fmt::print("{}", output->table);
-  for (const std::string& notice : output->notices) fmt::print(stderr, "{}\n", notice);
-  return 0;
+  if (options.json) return print_data(line_of(response->body), 0);
+  for (const std::string& notice : output->notices) print_stderr(notice + "\n");
+  Result<void> printed = print_stdout(output->line);
+  if (printed && !output->table.empty()) printed = output->table.print(print_stdout);
+  if (printed) return 0;
+  print_error(printed.error());
+  return 1;
 }
 
 int test_promql_command(const TestPromqlOptions& options) {
-  const promql::ScriptRun run = promql::run_scripts(options.paths);
-  fmt::print("{}", options.json ? run.json() : run.text());
-  return run.good() ? 0 : 1;
+  promql::ScriptRun run = promql::run_scripts(options.paths);
+  const int exit_code = run.good() ? 0 : 1;
+  for (const promql::ScriptFileReport& file : run.files) {
+    if (file.report) continue;
+    std::string error = file.report.error().message();
+    if (!error.ends_with('\n')) error += '\n';
+    print_stderr(error);
+  }
+  if (options.json) return print_data(run.json(), exit_code);
+  std::erase_if(run.files, [](const auto& file) { return !file.report; });
+  return print_data(run.text(), exit_code);
 }
 
 int record_command(const RecordOptions& options, Logger& log) {
@@ -191,7 +220,11 @@ int record_command(const RecordOptions& options, Logger& log) {
                       {.kubernetes = write, .postgres = write});
     control.run(stop.get_token());
   }
-  fmt::print(stderr, "keelwatch: recorded {} slices\n", tape.lines() - 1);
+  if (const Result<void> written = tape.written(); !written) {
+    print_error(written.error());
+    return 1;
+  }
+  print_stderr(fmt::format("keelwatch: recorded {} slices\n", tape.lines() - 1));
   return 0;
 }
 
@@ -209,8 +242,7 @@ int replay_command(const ReplayOptions& options) {
     return 1;
   }
   const std::vector<Change> changes = timeline(*tape, *config);
-  fmt::print("{}", options.json ? to_json(changes) : to_text(changes));
-  return 0;
+  return print_data(options.json ? to_json(changes) : to_text(changes), 0);
 }
 
 }  // namespace keelwatch::app

@@ -5,14 +5,12 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
+#include "app/terminal.h"
 #include "base/http_client.h"
 #include "base/json.h"
-#include "base/labels.h"
 #include "base/time_text.h"
 
 namespace keelwatch::app {
@@ -29,24 +27,32 @@ std::optional<double> whole_number(std::string_view text) {
   return value;
 }
 
+// Of Unix seconds: the years 1700 to 2200 and some more, which WallTime can hold (1678 to 2261).
+bool in_range(double seconds) { return seconds > -8.6e9 && seconds < 8.6e9; }
+
 // Unix milliseconds.
 Result<std::int64_t> parse_time(std::string_view name, std::string_view text, WallTime now) {
   const Error bad(
       ErrorCode::kInvalid,
       fmt::format("--{} {}: not a time, write RFC 3339, Unix seconds, now or now-1h", name, text));
   if (text.empty() || text == "now") return to_unix_millis(now);
+  double seconds = 0;
   if (text.starts_with("now-") || text.starts_with("now+")) {
     const Result<Duration> distance = parse_duration(text.substr(4));
     if (!distance) return bad;
-    return to_unix_millis(text[3] == '-' ? now - *distance : now + *distance);
+    seconds = to_unix_seconds(now) + (text[3] == '-' ? -1 : 1) * to_seconds(*distance);
+  } else if (const std::optional<double> number = whole_number(text)) {
+    seconds = *number;
+  } else {
+    const Result<WallTime> time = parse_rfc3339(text);
+    if (!time) return bad;
+    seconds = to_unix_seconds(*time);
   }
-  if (const std::optional<double> seconds = whole_number(text)) {
-    if (!(std::abs(*seconds) < 1e12)) return bad;
-    return std::llround(*seconds * 1000);
+  if (!in_range(seconds)) {
+    return Error(ErrorCode::kInvalid,
+                 fmt::format("--{} {}: out of range, the years 1700 to 2200 are in", name, text));
   }
-  const Result<WallTime> time = parse_rfc3339(text);
-  if (!time) return bad;
-  return to_unix_millis(*time);
+  return std::llround(seconds * 1000);
 }
 
 Result<double> parse_step(const std::string& text, std::int64_t span_ms) {
@@ -70,49 +76,54 @@ std::string seconds_text(std::int64_t ms) {
   return fmt::format("{:.3f}", static_cast<double>(ms) / 1000);
 }
 
-struct Row {
-  std::map<std::string, std::string> labels;
-  std::string time;
-  std::string value;
-};
+// What is not [time, "value"] is a complaint of the reader. Times are Unix seconds with up to three
+// decimals; a native histogram is an object, of which a table says only how large it is.
+struct PointReader {
+  JsonReader& reader;
+  std::int64_t time_ms = 0;
+  std::string histogram;
+  std::string_view value;
 
-struct Rows {
-  std::vector<Row> rows;
-  bool timed = false;
-};
-
-// A time as the API writes it: Unix seconds with up to three decimals.
-std::string time_text(JsonValue value) {
-  const double seconds = value.number().value_or(0);
-  return format_rfc3339(from_unix_millis(std::llround(seconds * 1000)));
-}
-
-// [time, "value"]; a native histogram is an object, of which a table says only how large it is.
-std::pair<JsonValue, std::string> point(JsonValue pair) {
-  std::vector<JsonValue> parts;
-  pair.for_each([&](JsonValue part) { parts.push_back(part); });
-  if (parts.size() != 2) return {};
-  if (parts[1].type() != JsonType::kObject) {
-    return {parts[0], std::string(parts[1].string().value_or(""))};
+  bool read(JsonValue pair) {
+    JsonValue parts[2];
+    std::size_t count = 0;
+    pair.for_each([&](JsonValue part) {
+      if (count < 2) parts[count] = part;
+      ++count;
+    });
+    const std::optional<double> seconds =
+        parts[0].type() == JsonType::kNumber ? parts[0].number() : std::nullopt;
+    const bool known = parts[1].type() == JsonType::kString || parts[1].type() == JsonType::kObject;
+    if (count != 2 || !seconds || !known) {
+      reader.fail("a point that is not [time, \"value\"]");
+      return false;
+    }
+    if (!in_range(*seconds)) {
+      reader.fail("a time that is out of range");
+      return false;
+    }
+    time_ms = std::llround(*seconds * 1000);
+    if (parts[1].type() == JsonType::kString) {
+      value = parts[1].string().value_or("");
+      return true;
+    }
+    histogram = fmt::format("histogram(count={}, sum={})", parts[1]["count"].string().value_or("?"),
+                            parts[1]["sum"].string().value_or("?"));
+    value = histogram;
+    return true;
   }
-  return {parts[0],
-          fmt::format("histogram(count={}, sum={})", parts[1]["count"].string().value_or("?"),
-                      parts[1]["sum"].string().value_or("?"))};
-}
+};
 
-Rows read_rows(JsonValue result, bool timed) {
-  Rows out;
-  out.timed = timed;
+QueryTable read_table(JsonValue result, bool timed, JsonReader& reader) {
+  QueryTable table(timed);
+  PointReader point{reader, 0, {}, {}};
   result.for_each([&](JsonValue series) {
-    Row row;
+    table.begin_series();
     series["metric"].for_each_member([&](std::string_view name, JsonValue value) {
-      row.labels.emplace(name, value.string().value_or(""));
+      table.add_label(name, value.string().value_or(""));
     });
     const auto add = [&](JsonValue pair) {
-      auto [time, value] = point(pair);
-      row.time = time_text(time);
-      row.value = std::move(value);
-      out.rows.push_back(row);
+      if (point.read(pair)) table.add_point(point.time_ms, point.value);
     };
     for (const std::string kind : {"value", "histogram"}) {
       if (timed) {
@@ -122,61 +133,30 @@ Rows read_rows(JsonValue result, bool timed) {
       }
     }
   });
-  return out;
+  return table;
 }
 
-// Bytes that are no continuation of a UTF-8 sequence: near enough to columns for labels.
-std::size_t width(std::string_view text) {
-  return static_cast<std::size_t>(
-      std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
-
-// One line, whatever a label's value holds: no terminal gets a peer's control characters.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7F ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+// The reader checks strings and numbers when they are read. As deep as JsonReader::kMaxDepth.
+void check_values(JsonValue value) {
+  switch (value.type()) {
+    case JsonType::kObject:
+      value.for_each_member([](std::string_view, JsonValue member) { check_values(member); });
+      break;
+    case JsonType::kArray:
+      value.for_each([](JsonValue element) { check_values(element); });
+      break;
+    case JsonType::kString:
+      static_cast<void>(value.string());
+      break;
+    case JsonType::kNumber:
+      static_cast<void>(value.number());
+      break;
+    case JsonType::kBoolean:
+      static_cast<void>(value.boolean());
+      break;
+    case JsonType::kAbsent:
+      break;
   }
-  return out;
-}
-
-std::string print_table(const Rows& rows) {
-  std::set<std::string> names;
-  for (const Row& row : rows.rows) {
-    for (const auto& [name, value] : row.labels) names.insert(name);
-  }
-  const std::string metric(kMetricName);
-  std::vector<std::vector<std::string>> cells(rows.rows.size() + 1);
-  const auto column = [&](const std::string& title, const auto& of) {
-    cells[0].push_back(title);
-    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-      cells[i + 1].push_back(printable(of(rows.rows[i])));
-    }
-  };
-  const auto label = [&](const std::string& name) {
-    return [name](const Row& row) {
-      const auto found = row.labels.find(name);
-      return found == row.labels.end() ? std::string() : found->second;
-    };
-  };
-  if (rows.timed) column("time", [](const Row& row) { return row.time; });
-  if (names.erase(metric) > 0) column("metric", label(metric));
-  for (const std::string& name : names) column(printable(name), label(name));
-  column("value", [](const Row& row) { return row.value; });
-
-  std::string out;
-  std::vector<std::size_t> widths(cells[0].size(), 0);
-  for (const auto& line : cells) {
-    for (std::size_t c = 0; c < line.size(); ++c) widths[c] = std::max(widths[c], width(line[c]));
-  }
-  for (const auto& line : cells) {
-    for (std::size_t c = 0; c + 1 < line.size(); ++c) {
-      out += line[c] + std::string(widths[c] - width(line[c]) + 2, ' ');
-    }
-    out += line.back() + "\n";
-  }
-  return out;
 }
 
 Error api_error(JsonValue root) {
@@ -184,7 +164,7 @@ Error api_error(JsonValue root) {
   ErrorCode code = ErrorCode::kInvalid;
   if (type == "timeout" || type == "canceled") code = ErrorCode::kTimeout;
   if (type == "unavailable" || type == "internal") code = ErrorCode::kUnavailable;
-  return Error(code, fmt::format("{}: {}", type, root["error"].string().value_or("")));
+  return Error(code, printable(fmt::format("{}: {}", type, root["error"].string().value_or(""))));
 }
 
 // What is no answer of the API: a proxy's refusal, a server without the API.
@@ -198,8 +178,8 @@ Error foreign_answer(int status) {
     case 404:
     case 405:
       return Error(ErrorCode::kNotInstalled,
-                   fmt::format("HTTP {}: this server has no query API, name one that has with "
-                               "--server (a Prometheus, Thanos or Mimir)",
+                   fmt::format("HTTP {}: this server has no query API; name a Prometheus (or "
+                               "Thanos, Mimir) with --server",
                                status));
     default:
       return Error(status >= 500 ? ErrorCode::kUnavailable : ErrorCode::kMalformed,
@@ -210,6 +190,7 @@ Error foreign_answer(int status) {
 }  // namespace
 
 Result<QueryRequest> query_request(const QueryOptions& options, WallTime now) {
+  if (const Result<void> server = check_server(options.server); !server) return server.error();
   QueryRequest request;
   request.form = "query=" + percent_encode(options.expression) +
                  "&timeout=" + percent_encode(format_duration(options.timeout));
@@ -242,27 +223,38 @@ Result<QueryOutput> query_output(int status, std::string_view body) {
   if (root["status"].string() != "success") return api_error(root);
   QueryOutput out;
   root["warnings"].for_each([&](JsonValue text) {
-    out.notices.push_back(fmt::format("warning: {}", text.string().value_or("")));
+    out.notices.push_back("warning: " + printable(text.string().value_or("")));
   });
   root["infos"].for_each([&](JsonValue text) {
-    out.notices.push_back(fmt::format("info: {}", text.string().value_or("")));
+    out.notices.push_back("info: " + printable(text.string().value_or("")));
   });
   const JsonValue result = root["data"]["result"];
   const std::string_view type = root["data"]["resultType"].string().value_or("");
   if (type == "scalar" || type == "string") {
-    out.table = printable(point(result).second) + "\n";
+    PointReader point{reader, 0, {}, {}};
+    if (point.read(result)) out.line = printable(point.value) + "\n";
   } else if (type == "vector" || type == "matrix") {
-    const Rows rows = read_rows(result, type == "matrix");
-    if (rows.rows.empty()) {
-      out.notices.push_back("no series");
-    } else {
-      out.table = print_table(rows);
-    }
+    out.table = read_table(result, type == "matrix", reader);
+    if (out.table.empty()) out.notices.push_back("no series");
   } else {
     return Error(ErrorCode::kMalformed, fmt::format("an answer of type {}", printable(type)));
   }
-  if (const Result<void> read = reader.finish(); !read) return read.error();
+  if (const Result<void> read = reader.finish(); !read) {
+    return Error(read.error().code(), printable(read.error().message()));
+  }
   return out;
+}
+
+Result<void> check_server(const std::string& server) {
+  if (server.starts_with("http://") || server.starts_with("https://")) return {};
+  return Error(ErrorCode::kInvalid,
+               fmt::format("--server {}: not an address, write http://{}", server, server));
+}
+
+Result<void> check_json(std::string_view text) {
+  JsonReader reader;
+  check_values(reader.parse(text));
+  return reader.finish();
 }
 
 }  // namespace keelwatch::app

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/query_table.h"
 #include "base/clock.h"
 #include "base/result.h"
 
@@ -34,19 +35,26 @@ struct QueryRequest {
   std::string form;  // urlencoded parameters
 };
 
-// Errors: kInvalid (a time or a step that is none).
+// Errors: kInvalid (a server, a time or a step that is none).
 [[nodiscard]] Result<QueryRequest> query_request(const QueryOptions& options, WallTime now);
 
+// kInvalid if it does not begin with http:// or https://, with what to write instead.
+[[nodiscard]] Result<void> check_server(const std::string& server);
+
 struct QueryOutput {
-  std::string table;                 // for stdout
+  // For stdout: a scalar or a string is one line, other answers are a table; it may be empty.
+  std::string line;
+  QueryTable table;
   std::vector<std::string> notices;  // the server's warnings and infos, "no series": for stderr
 };
 
-// An instant vector has a row per series, a range one per series and step; the metric's name and
-// each label that occurs are columns, the value is the last. Scalars and strings are one line.
+// Every text of the server in it is printable (terminal.h), in errors too.
 // Errors: what the server answered, by its errorType (bad_data kInvalid, timeout and canceled
 // kTimeout, unavailable kUnavailable, others kInvalid); kNotInstalled (the server has no such API);
 // kUnauthorized, kForbidden; kMalformed.
 [[nodiscard]] Result<QueryOutput> query_output(int status, std::string_view body);
+
+// kMalformed if the text is not JSON to the last character.
+[[nodiscard]] Result<void> check_json(std::string_view text);
 
 }  // namespace keelwatch::app

@@ -1,7 +1,6 @@
 #include "store/appender.h"
 
 #include <algorithm>
-#include <iterator>
 
 namespace keelwatch::store {
 
@@ -25,33 +24,54 @@ AppendOutcome Appender::append(SeriesId id, double value) {
 
 StepResult Appender::end_step(const std::function<Missing(const SeriesRef&)>& missing) {
   // Nearly always the same series in the same order as before.
-  if (present_ == previous_) return result_;
+  if (absent_.empty() && present_ == previous_) return result_;
+  absent_ = absent_now();
+  previous_ = present_;
+  std::erase_if(absent_, [&](Absent& absent) {
+    const SeriesRef ref = store_.ref(absent.id);
+    return ref.labels == nullptr || !mark(absent, missing(ref));
+  });
+  return result_;
+}
+
+// Those of the last step and those absent before, without those present now.
+std::vector<Appender::Absent> Appender::absent_now() {
   std::vector<SeriesId> now = present_;
   std::sort(now.begin(), now.end());
-  std::sort(previous_.begin(), previous_.end());
-  std::vector<SeriesId> gone;
-  std::set_difference(previous_.begin(), previous_.end(), now.begin(), now.end(),
-                      std::back_inserter(gone));
-  gone.erase(std::unique(gone.begin(), gone.end()), gone.end());
-  previous_ = present_;
-  for (const SeriesId id : gone) {
-    const SeriesRef ref = store_.ref(id);
-    if (ref.labels == nullptr) continue;
-    switch (missing(ref)) {
-      case Missing::kStale:
-        if (store_.append(id, time_ms_, stale_marker()) == AppendOutcome::kAdded) ++result_.stale;
-        break;
-      case Missing::kUnknown:
-        if (store_.append(id, time_ms_, unknown_marker()) == AppendOutcome::kAdded) {
-          ++result_.unknown;
-        }
-        break;
-      case Missing::kKeep:
-        previous_.push_back(id);
-        break;
-    }
+  const auto is_present = [&](SeriesId id) {
+    return std::binary_search(now.begin(), now.end(), id);
+  };
+  std::vector<Absent> absent;
+  for (const SeriesId id : previous_) {
+    if (!is_present(id)) absent.push_back({id});
   }
-  return result_;
+  for (const Absent& before : absent_) {
+    if (!is_present(before.id)) absent.push_back(before);
+  }
+  std::sort(absent.begin(), absent.end(),
+            [](const Absent& a, const Absent& b) { return a.id < b.id; });
+  const auto same = [](const Absent& a, const Absent& b) { return a.id == b.id; };
+  absent.erase(std::unique(absent.begin(), absent.end(), same), absent.end());
+  return absent;
+}
+
+bool Appender::mark(Absent& absent, Missing what) {
+  // kSame: the marker has been there.
+  const auto append = [&](double marker, std::size_t& count) {
+    const AppendOutcome outcome = store_.append(absent.id, time_ms_, marker);
+    if (outcome == AppendOutcome::kAdded) ++count;
+    return outcome == AppendOutcome::kAdded || outcome == AppendOutcome::kSame;
+  };
+  switch (what) {
+    case Missing::kStale:
+      return !append(stale_marker(), result_.stale);
+    case Missing::kUnknown:
+      absent.unknown = absent.unknown || append(unknown_marker(), result_.unknown);
+      return true;
+    case Missing::kKeep:
+      return true;
+  }
+  return true;
 }
 
 }  // namespace keelwatch::store

@@ -23,7 +23,7 @@ namespace keelwatch::store {
 enum class Missing {
   kStale,    // it ended
   kUnknown,  // nothing is known of it now
-  kKeep,     // nothing happened: the newest sample stands; ask again in the next step
+  kKeep,     // nothing happened: the newest sample stands
 };
 
 struct StepResult {
@@ -40,15 +40,27 @@ class Appender {
   void begin_step(std::int64_t timestamp_ms);
   // kGone: ask the store for the series again. A refused sample counts as present all the same.
   AppendOutcome append(SeriesId id, double value);
-  // Asks for each missing series, in ascending order of ids, and writes the markers. After a
-  // marker the series is no longer asked for until it is appended again.
+  // Asks for each missing series, in ascending order of ids, and writes the markers. Asks again in
+  // each step until the series is appended again or its staleness marker is in the store: one that
+  // is unknown may turn out to have ended, and a marker may be refused as a sample may (the clock
+  // stepped back). An unknown series gets one marker, however often the answer is kUnknown.
   StepResult end_step(const std::function<Missing(const SeriesRef&)>& missing);
 
  private:
+  // Missing in the last step, without a staleness marker.
+  struct Absent {
+    SeriesId id = 0;
+    bool unknown = false;  // its unknown marker is in the store
+  };
+  [[nodiscard]] std::vector<Absent> absent_now();
+  // False if the series is done with.
+  bool mark(Absent& absent, Missing what);
+
   Store& store_;
   std::int64_t time_ms_ = 0;
   std::vector<SeriesId> present_;   // in order of appending
-  std::vector<SeriesId> previous_;  // of the last step, and those kept
+  std::vector<SeriesId> previous_;  // those of the last step
+  std::vector<Absent> absent_;      // in ascending order of ids
   StepResult result_;
 };
 

@@ -26,12 +26,6 @@ constexpr double kLargestInteger = 9007199254740992;  // 2^53
 // Lengths of a delta of deltas: 0, 10 + 14 bits, 110 + 20, 1110 + 32, 1111 + 64 (zigzag).
 constexpr std::array<unsigned, 4> kDodBits = {14, 20, 32, 64};
 
-std::int64_t minus(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
-std::int64_t plus(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
 std::uint64_t bits_of(double value) { return std::bit_cast<std::uint64_t>(value); }
 
 void put_raw(std::vector<std::uint8_t>& out, std::uint64_t bits) {

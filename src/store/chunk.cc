@@ -5,14 +5,9 @@
 #include <cstring>
 #include <new>
 
+#include "store/bits.h"
+
 namespace keelwatch::store {
-namespace {
-
-std::int64_t minus(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
-
-}  // namespace
 
 void Chunk::Delete::operator()(const Chunk* chunk) const {
   if (chunk == nullptr) return;

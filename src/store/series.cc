@@ -1,6 +1,7 @@
 #include "store/series.h"
 
 #include <bit>
+#include <span>
 #include <thread>
 #include <utility>
 
@@ -20,9 +21,7 @@ ChunkTotals retire_list(const Chunk* chunk, Reclaimer& reclaimer) {
   ChunkTotals trimmed;
   while (chunk != nullptr) {
     const Chunk* older = chunk->older.load(std::memory_order_relaxed);
-    ++trimmed.chunks;
-    trimmed.samples += chunk->samples();
-    trimmed.bytes += chunk->heap_bytes();
+    trimmed.add(*chunk);
     reclaimer.retire(Chunk::Ptr(chunk));
     chunk = older;
   }
@@ -207,6 +206,68 @@ ChunkTotals Series::trim(std::int64_t until, Reclaimer& reclaimer) {
   return retire_list(chunk, reclaimer);
 }
 
+std::size_t Series::cut_after(std::int64_t time, Reclaimer& reclaimer, ChunkTotals& totals) {
+  if (get(newest_time_) <= time) return 0;
+  const std::uint32_t count = get(count_);
+  std::uint32_t keep = count;
+  while (keep > 0 && get(times_[keep - 1]) > time) --keep;
+  if (keep == 0) {
+    const std::size_t before = count + totals.samples;
+    cut_chunks(time, reclaimer, totals);
+    return before - totals.samples - get(count_);
+  }
+  begin_change();
+  set(count_, keep);
+  set(newest_time_, get(times_[keep - 1]));
+  set(newest_value_, get(values_[keep - 1]));
+  end_change();
+  return count - keep;
+}
+
+// The whole tail goes. The newest block that stays becomes the tail: append() compares with it.
+void Series::cut_chunks(std::int64_t time, Reclaimer& reclaimer, ChunkTotals& totals) {
+  const Chunk* const head = get(chunks_);
+  const Chunk* stays = head;
+  while (stays != nullptr && stays->min_time() > time) stays = get(stays->older);
+  std::vector<Sample> kept;
+  const Chunk* rest = nullptr;
+  if (stays != nullptr) {
+    stays->read(kNoTime, time, kept);
+    rest = get(stays->older);
+  }
+  const std::span<const Sample> samples(kept);
+  const std::size_t in_tail = samples.empty() ? 0 : (samples.size() - 1) % kBlockSamples + 1;
+  Chunk::Ptr chunk;
+  for (std::size_t at = 0; at + in_tail < samples.size(); at += kBlockSamples) {
+    chunk = Chunk::make(chunk.get(), samples.subspan(at, kBlockSamples));
+  }
+  if (chunk != nullptr) {
+    totals.add(*chunk);
+    set(chunk->older, rest);
+  }
+  const Sample newest = samples.empty() ? Sample{kNoTime, 0} : samples.back();
+  begin_change();
+  // Release: with the pointer comes what it points to.
+  chunks_.store(chunk != nullptr ? chunk.release() : rest, std::memory_order_release);
+  for (std::size_t i = 0; i < in_tail; ++i) {
+    const Sample& sample = samples[samples.size() - in_tail + i];
+    set(times_[i], sample.timestamp_ms);
+    set(values_[i], std::bit_cast<std::uint64_t>(sample.value));
+  }
+  set(count_, static_cast<std::uint32_t>(in_tail));
+  set(newest_time_, newest.timestamp_ms);
+  set(newest_value_, std::bit_cast<std::uint64_t>(newest.value));
+  end_change();
+  for (const Chunk* gone = head; gone != rest;) {
+    const Chunk* older = get(gone->older);
+    ChunkTotals one;
+    one.add(*gone);
+    totals -= one;
+    reclaimer.retire(Chunk::Ptr(gone));
+    gone = older;
+  }
+}
+
 ChunkTotals Series::close(Reclaimer& reclaimer) {
   const Chunk* chunks = get(chunks_);
   ChunkTotals trimmed;
@@ -214,6 +275,7 @@ ChunkTotals Series::close(Reclaimer& reclaimer) {
   set(id_, SeriesId{0});
   set(count_, 0U);
   set(newest_time_, kNoTime);
+  set(newest_value_, std::uint64_t{0});
   set(chunks_, static_cast<const Chunk*>(nullptr));
   end_change();
   trimmed = retire_list(chunks, reclaimer);

@@ -39,6 +39,11 @@ enum class AppendOutcome {
 // Of the chunks of one series or of all; bytes as Chunk::heap_bytes() counts.
 struct ChunkTotals {
   std::size_t chunks = 0, samples = 0, bytes = 0;
+  void add(const Chunk& chunk) {
+    ++chunks;
+    samples += chunk.samples();
+    bytes += chunk.heap_bytes();
+  }
   ChunkTotals& operator-=(const ChunkTotals& gone) {
     chunks -= gone.chunks;
     samples -= gone.samples;
@@ -74,6 +79,9 @@ class alignas(64) Series {
   [[nodiscard]] std::int64_t newest_time() const {
     return newest_time_.load(std::memory_order_relaxed);
   }
+  [[nodiscard]] double newest_value() const {
+    return std::bit_cast<double>(newest_value_.load(std::memory_order_relaxed));
+  }
   [[nodiscard]] std::size_t tail_samples() const { return count_.load(std::memory_order_relaxed); }
   // From the newest to the oldest.
   template <typename Visit>
@@ -89,6 +97,9 @@ class alignas(64) Series {
   AppendOutcome append(Sample sample, Reclaimer& reclaimer, ChunkTotals& totals);
   // Forgets the chunks whose newest sample is not younger than `until`; returns what they were.
   ChunkTotals trim(std::int64_t until, Reclaimer& reclaimer);
+  // Forgets the samples later than `time`; what stays can be appended to as if they had never been.
+  // Keeps `totals` up to date; returns how many samples went.
+  std::size_t cut_after(std::int64_t time, Reclaimer& reclaimer, ChunkTotals& totals);
   // Forgets everything, the id too.
   ChunkTotals close(Reclaimer& reclaimer);
 
@@ -107,6 +118,7 @@ class alignas(64) Series {
   };
   // The part of the tail in the window; false if the id is another one.
   bool copy_tail(SeriesId id, std::int64_t from, std::int64_t to, Tail& tail) const;
+  void cut_chunks(std::int64_t time, Reclaimer& reclaimer, ChunkTotals& totals);
   void seal(Reclaimer& reclaimer, ChunkTotals& totals);
 
   template <typename T>

@@ -12,8 +12,18 @@ namespace {
 // the bucket of the table by labels.
 constexpr std::size_t kPerSeries = sizeof(Labels) + 24 + 40;
 
+// A guess at what a series costs in the index, for those that are not yet in it.
+constexpr std::size_t kIndexPerSeries = 128;
+
+// When room is made, so much more than needed (of the budget): not every step has to search.
+constexpr std::size_t kRoom = 16;
+
 // Series ahead whose first cache line is fetched while one is being read.
 constexpr std::size_t kAhead = 16;
+
+constexpr std::int64_t to_ms(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+}
 
 std::int64_t minus_clamped(std::int64_t a, std::int64_t b) {
   std::int64_t result = 0;
@@ -26,8 +36,8 @@ std::int64_t minus_clamped(std::int64_t a, std::int64_t b) {
 Store::Store(const StoreOptions& options)
     : budget_(options.memory_budget),
       max_series_(std::min<std::size_t>(options.max_series, std::numeric_limits<Place>::max())),
-      retention_ms_(
-          std::chrono::duration_cast<std::chrono::milliseconds>(options.retention).count()),
+      retention_ms_(to_ms(options.retention)),
+      keeps_for_ever_(options.retention == Duration::max()),
       pages_(new std::atomic<Page*>[max_series_ / kPageSeries + 1]()),
       index_(std::make_shared<const Index>()),
       by_labels_(0, ByLabels{this}, ByLabels{this}),
@@ -41,28 +51,42 @@ Result<SeriesId> Store::series(const Labels& labels) {
   if (const auto known = by_labels_.find(labels); known != by_labels_.end()) {
     return at(*known).id();
   }
-  const Result<Place> place = free_place();
-  if (!place) return place.error();
+  if (const Result<void> room = check_room(labels); !room) {
+    ++live_.series_refused;
+    return room.error();
+  }
+  const Place place = take_place();
   if (++incarnation_ == 0) ++incarnation_;  // id 0 means none
-  const SeriesId id = SeriesId{incarnation_} << 32 | *place;
+  const SeriesId id = SeriesId{incarnation_} << 32 | place;
   auto owned = std::make_shared<const Labels>(labels);
   labels_bytes_ += kPerSeries + owned->heap_bytes();
-  at(*place).open(id, std::move(owned), labels.hash());
-  by_labels_.insert(*place);
-  fresh_.push_back(*place);
+  at(place).open(id, std::move(owned), labels.hash());
+  by_labels_.insert(place);
+  fresh_.push_back(place);
   ++live_.series_created;
   return id;
 }
 
-Result<Place> Store::free_place() {
+Result<void> Store::check_room(const Labels& labels) const {
+  if (free_.empty() && places_ >= max_series_) {
+    return Error(ErrorCode::kTooLarge,
+                 "the store holds its limit of " + std::to_string(max_series_) + " series");
+  }
+  if (by_labels_.size() < kPageSeries) return {};
+  const bool new_page = free_.empty() && places_ % kPageSeries == 0;
+  const std::size_t more =
+      kPerSeries + labels.heap_bytes() + kIndexPerSeries + (new_page ? sizeof(Page) : 0);
+  const std::size_t used = series_bytes() + live_.index_bytes + fresh_.size() * kIndexPerSeries;
+  if (used + more <= budget_ / 2) return {};
+  return Error(ErrorCode::kTooLarge, "series have used up half of the store's memory budget of " +
+                                         std::to_string(budget_) + " bytes");
+}
+
+Place Store::take_place() {
   if (!free_.empty()) {
     const Place place = free_.back();
     free_.pop_back();
     return place;
-  }
-  if (places_ >= max_series_) {
-    return Error(ErrorCode::kTooLarge,
-                 "the store holds its limit of " + std::to_string(max_series_) + " series");
   }
   std::atomic<Page*>& page = pages_[places_ / kPageSeries];
   // Release: readers find the page by its pointer.
@@ -79,6 +103,7 @@ AppendOutcome Store::append(SeriesId id, std::int64_t timestamp_ms, double value
   switch (outcome) {
     case AppendOutcome::kAdded:
       ++live_.appended;
+      newest_time_ = std::max(newest_time_, timestamp_ms);
       break;
     case AppendOutcome::kOutOfOrder:
       ++live_.out_of_order;
@@ -94,10 +119,16 @@ AppendOutcome Store::append(SeriesId id, std::int64_t timestamp_ms, double value
 }
 
 void Store::end_step(std::int64_t now_ms) {
-  expire(now_ms);
+  cut_future(now_ms);
+  const bool first = retention_time_ == Series::kNoTime;
+  if (first || minus_clamped(now_ms, to_ms(kMaxAdvance)) <= retention_time_) {
+    retention_time_ = now_ms;
+  } else {
+    retention_time_ += to_ms(kMaxAdvance);
+  }
+  expire(retention_time_);
   publish_index();
   enforce_budget();
-  reclaimer_.collect();
   publish_stats();
 }
 
@@ -105,6 +136,28 @@ SeriesRef Store::ref(SeriesId id) const {
   const Series* series = find(id);
   if (series == nullptr || series->id() != id) return {};
   return {id, series->labels()};
+}
+
+void Store::cut_future(std::int64_t now_ms) {
+  const auto ahead = [&](std::int64_t time) {
+    return minus_clamped(time, to_ms(kClockTolerance)) > now_ms;
+  };
+  if (keeps_for_ever_ || !ahead(newest_time_)) return;
+  newest_time_ = now_ms;
+  for (Place place = 0; place < places_; ++place) {
+    Series& series = at(place);
+    if (series.id() == 0) continue;
+    if (!ahead(series.newest_time())) {
+      newest_time_ = std::max(newest_time_, series.newest_time());
+      continue;
+    }
+    const double newest = series.newest_value();
+    live_.future_samples += series.cut_after(now_ms, reclaimer_, chunks_);
+    // What had ended does not come to life again.
+    if ((is_stale(newest) || is_unknown(newest)) && series.newest_time() != Series::kNoTime) {
+      append(series.id(), now_ms, newest);
+    }
+  }
 }
 
 void Store::expire(std::int64_t now_ms) {
@@ -116,7 +169,7 @@ void Store::expire(std::int64_t now_ms) {
     Series& series = at(place);
     if (series.id() == 0) continue;
     if (series.newest_time() <= until) {
-      forget(place);
+      forget(place, live_.expired_samples);
       continue;
     }
     const ChunkTotals gone = series.trim(until, reclaimer_);
@@ -125,21 +178,70 @@ void Store::expire(std::int64_t now_ms) {
   }
 }
 
-void Store::forget(Place place) {
+ChunkTotals Store::forget(Place place, std::uint64_t& samples) {
   Series& series = at(place);
   if (newest_index_->contains(series.id())) removed_.push_back({series.id(), series.labels()});
   by_labels_.erase(place);
   labels_bytes_ -= kPerSeries + series.labels()->heap_bytes();
-  live_.expired_samples += series.tail_samples();
+  samples += series.tail_samples();
   const ChunkTotals gone = series.close(reclaimer_);
   chunks_ -= gone;
-  live_.expired_samples += gone.samples;
+  samples += gone.samples;
   ++live_.series_forgotten;
   freed_.push_back(place);
+  return gone;
 }
 
 void Store::enforce_budget() {
-  if (bytes() <= budget_ || chunks_.chunks == 0) return;
+  forget_ended_series();
+  publish_index();
+  drop_oldest_chunks();
+  // Twice: with no reader inside nothing is left waiting.
+  reclaimer_.collect();
+  reclaimer_.collect();
+}
+
+// What is to go of all that the budget bounds; 0 if it is kept. A reader that stays long must not
+// drive out the whole history, for that would not free a byte sooner: what waits for readers counts
+// up to a quarter of the budget.
+std::size_t Store::excess() const {
+  const std::size_t limit = budget_ - std::min(reclaimer_.waiting_bytes(), budget_ / 4);
+  const std::size_t used = chunks_.bytes + series_bytes() + live_.index_bytes;
+  return used > limit ? used - limit + budget_ / kRoom : 0;
+}
+
+// Likewise of the series' half, so that new series find room before they have to be refused.
+std::size_t Store::series_excess() const {
+  const std::size_t limit = budget_ / 2 - budget_ / kRoom;
+  const std::size_t used = series_bytes() + live_.index_bytes;
+  return used > limit ? used - limit + budget_ / kRoom / 2 : 0;
+}
+
+void Store::forget_ended_series() {
+  std::size_t too_much = std::max(excess(), series_excess());
+  if (too_much == 0) return;
+  std::vector<Place> ended;
+  for (Place place = 0; place < places_; ++place) {
+    if (at(place).id() != 0 && is_stale(at(place).newest_value())) ended.push_back(place);
+  }
+  std::sort(ended.begin(), ended.end(),
+            [this](Place a, Place b) { return at(a).newest_time() < at(b).newest_time(); });
+  const std::size_t in_index =
+      newest_index_->series() == 0 ? 0 : live_.index_bytes / newest_index_->series();
+  for (const Place place : ended) {
+    const std::size_t labels_before = labels_bytes_;
+    const ChunkTotals gone = forget(place, live_.evicted_samples);
+    live_.evicted_chunks += gone.chunks;
+    ++live_.evicted_series;
+    const std::size_t freed = gone.bytes + in_index + labels_before - labels_bytes_;
+    if (freed >= too_much) break;
+    too_much -= freed;
+  }
+}
+
+void Store::drop_oldest_chunks() {
+  std::size_t too_much = excess();
+  if (too_much == 0 || chunks_.chunks == 0) return;
   struct Candidate {
     std::int64_t newest;
     std::size_t bytes;
@@ -152,13 +254,11 @@ void Store::enforce_budget() {
   }
   std::sort(candidates.begin(), candidates.end(),
             [](const Candidate& a, const Candidate& b) { return a.newest < b.newest; });
-  // Some room more than needed, so that not every step has to come here.
-  std::size_t excess = bytes() - (budget_ - budget_ / 16);
   std::int64_t until = 0;
   for (const Candidate& candidate : candidates) {
     until = candidate.newest;
-    if (candidate.bytes >= excess) break;
-    excess -= candidate.bytes;
+    if (candidate.bytes >= too_much) break;
+    too_much -= candidate.bytes;
   }
   for (Place place = 0; place < places_; ++place) {
     const ChunkTotals gone = at(place).trim(until, reclaimer_);
@@ -189,9 +289,9 @@ void Store::publish_index() {
   freed_.clear();
 }
 
-std::size_t Store::bytes() const {
+std::size_t Store::series_bytes() const {
   const std::size_t pages = (places_ + kPageSeries - 1) / kPageSeries;
-  return chunks_.bytes + pages * sizeof(Page) + labels_bytes_ + live_.index_bytes;
+  return pages * sizeof(Page) + labels_bytes_;
 }
 
 void Store::publish_stats() {
@@ -199,8 +299,10 @@ void Store::publish_stats() {
   live_.chunks = chunks_.chunks;
   live_.chunk_samples = chunks_.samples;
   live_.chunk_bytes = chunks_.bytes;
-  live_.series_bytes = bytes() - chunks_.bytes - live_.index_bytes;
-  live_.samples = live_.appended - live_.expired_samples - live_.evicted_samples;
+  live_.series_bytes = series_bytes();
+  live_.retired_bytes = reclaimer_.waiting_bytes();
+  live_.samples =
+      live_.appended - live_.expired_samples - live_.evicted_samples - live_.future_samples;
   MutexLock lock(stats_mutex_);
   stats_ = live_;
 }

@@ -10,6 +10,13 @@
 // to any number of others, at any time. Readers take no lock that the appender waits for, except
 // the one around a pointer to the index. A sample can be read as soon as append() returns; a step
 // is not atomic for readers: evaluate at a time up to the last finished step.
+//
+// Clocks jump. A step whose time is far ahead of the one before is taken as it is, but retention
+// follows by at most kMaxAdvance per step, so that a few wrong steps do not empty the store. A step
+// whose time is behind a series' newest sample by more than kClockTolerance ends with the samples
+// later than it dropped (and counted): the appends of that one step are refused as out of order,
+// those of the next are taken. A series that ended or was unknown then is so again from that step
+// on. The price: a clock that steps back by an hour, rightly or not, costs the last hour.
 #pragma once
 
 #include <array>
@@ -36,10 +43,14 @@
 namespace keelwatch::store {
 
 struct StoreOptions {
-  // A sample stays readable at least this long. Duration::max() keeps for ever.
+  // A sample stays readable at least this long (but see kMaxAdvance). Duration::max() keeps for
+  // ever, samples later than a step's time too.
   Duration retention = std::chrono::hours(3);
-  // Of chunks, series and index together. Beyond it the oldest chunks of all series go, however
-  // young; the newest samples (at most kBlockSamples of a series) always stay.
+  // Of chunks, series and index together, and of what readers keep from being freed. Beyond it the
+  // series that have ended (their newest sample is a staleness marker) go first, the longest ended
+  // before the others, then the oldest chunks of all series, however young. The newest samples of
+  // the other series, at most kBlockSamples of each, always stay: hence series and index may take
+  // half of the budget and no more, new ones are refused then. kPageSeries series always fit.
   std::size_t memory_budget = std::size_t{256} << 20;
   std::size_t max_series = 1'000'000;
 };
@@ -53,18 +64,32 @@ struct StoreStats {
   std::uint64_t chunk_bytes = 0;    // what they take, with all overhead
   std::uint64_t series_bytes = 0;   // labels, tails and bookkeeping
   std::uint64_t index_bytes = 0;
+  std::uint64_t retired_bytes = 0;  // of chunks replaced or dropped that readers may still look at
   // Since the start.
   std::uint64_t appended = 0, out_of_order = 0, duplicates = 0;
   std::uint64_t series_created = 0, series_forgotten = 0;
+  std::uint64_t series_refused = 0;   // beyond max_series or the series' half of the budget
   std::uint64_t expired_samples = 0;  // older than the retention
+  std::uint64_t future_samples = 0;   // later than the time that the clock stepped back to
   std::uint64_t evicted_chunks = 0;   // dropped early: the memory budget
   std::uint64_t evicted_samples = 0;
+  std::uint64_t evicted_series = 0;  // those of series_forgotten that the budget took
 
-  [[nodiscard]] std::uint64_t bytes() const { return chunk_bytes + series_bytes + index_bytes; }
+  [[nodiscard]] std::uint64_t bytes() const {
+    return chunk_bytes + series_bytes + index_bytes + retired_bytes;
+  }
 };
 
 class Store final : public Queryable {
  public:
+  static constexpr std::size_t kPageSeries = 64;  // memory for series comes in so many at a time
+
+  // Smaller steps back are waited out. Below the lookback delta of queries, five minutes: meanwhile
+  // they still see what was known before.
+  static constexpr Duration kClockTolerance = std::chrono::minutes(2);
+  // Steps further apart are of no use to queries with that lookback delta.
+  static constexpr Duration kMaxAdvance = std::chrono::minutes(10);
+
   explicit Store(const StoreOptions& options = {});
   ~Store() override;  // no reader may be inside
   Store(const Store&) = delete;
@@ -74,7 +99,7 @@ class Store final : public Queryable {
 
   // The id of the series with these labels, a new one if need be. It is good until the series is
   // forgotten: append() says so (kGone). A series that is given no sample until the step ends may
-  // be forgotten with it. kTooLarge beyond max_series.
+  // be forgotten with it. kTooLarge beyond max_series and beyond the series' half of the budget.
   [[nodiscard]] Result<SeriesId> series(const Labels& labels);
   AppendOutcome append(SeriesId id, std::int64_t timestamp_ms, double value);
   // Ends a step: new series become selectable, what is older than now - retention or beyond the
@@ -98,7 +123,6 @@ class Store final : public Queryable {
   [[nodiscard]] StoreStats stats() const;
 
  private:
-  static constexpr std::size_t kPageSeries = 64;
   using Page = std::array<Series, kPageSeries>;
 
   // Finds a series by labels without holding them twice.
@@ -118,17 +142,25 @@ class Store final : public Queryable {
   // nullptr if there cannot be one.
   [[nodiscard]] const Series* find(SeriesId id) const;
 
-  [[nodiscard]] Result<Place> free_place();
+  [[nodiscard]] Result<void> check_room(const Labels& labels) const;
+  [[nodiscard]] Place take_place();
+  void cut_future(std::int64_t now_ms);
   void expire(std::int64_t now_ms);
   void enforce_budget();
-  void forget(Place place);
+  void forget_ended_series();
+  void drop_oldest_chunks();
+  // Counts the samples, those of its chunks included, under `samples`.
+  ChunkTotals forget(Place place, std::uint64_t& samples);
   void publish_index();
   void publish_stats() EXCLUDES(stats_mutex_);
-  [[nodiscard]] std::size_t bytes() const;
+  [[nodiscard]] std::size_t series_bytes() const;
+  [[nodiscard]] std::size_t excess() const;
+  [[nodiscard]] std::size_t series_excess() const;
 
   const std::size_t budget_;
   const std::size_t max_series_;
   const std::int64_t retention_ms_;
+  const bool keeps_for_ever_;
 
   const std::unique_ptr<std::atomic<Page*>[]> pages_;  // made when needed, kept to the end
   Published<Index> index_;
@@ -140,9 +172,11 @@ class Store final : public Queryable {
   // The appender's own.
   std::unordered_set<Place, ByLabels, ByLabels> by_labels_;
   std::shared_ptr<const Index> newest_index_;
-  Place places_ = 0;               // in use or free
-  Place next_expiry_ = 0;          // where the search for expired samples goes on
-  std::uint32_t incarnation_ = 0;  // the high half of the newest id
+  Place places_ = 0;                               // in use or free
+  Place next_expiry_ = 0;                          // where the search for expired samples goes on
+  std::int64_t newest_time_ = Series::kNoTime;     // of all series
+  std::int64_t retention_time_ = Series::kNoTime;  // retention counts back from here
+  std::uint32_t incarnation_ = 0;                  // the high half of the newest id
   std::vector<Place> free_;
   std::vector<Place> fresh_;        // opened, not in the index yet
   std::vector<SeriesRef> removed_;  // forgotten, still in the index

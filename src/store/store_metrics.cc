@@ -17,7 +17,7 @@ constexpr Family kSamples("keelwatch_store_samples", Type::kGauge,
                           "Samples in the sample store, markers included.", {});
 constexpr Family kBytes("keelwatch_store_bytes", Type::kGauge,
                         "Memory of the sample store: compressed samples, series with their newest "
-                        "samples, index.",
+                        "samples, index, and retired samples that readers may still look at.",
                         {"part"});
 constexpr Family kAppended("keelwatch_store_appended_samples_total", Type::kCounter,
                            "Samples taken into the store since keelwatch started.", {});
@@ -25,6 +25,10 @@ constexpr Family kRefused("keelwatch_store_refused_samples_total", Type::kCounte
                           "Samples refused since keelwatch started: older than the newest of their "
                           "series, or as old with another value.",
                           {"reason"});
+constexpr Family kRefusedSeries("keelwatch_store_refused_series_total", Type::kCounter,
+                                "Attempts to add a series that the limit of series or the memory "
+                                "budget refused, since keelwatch started.",
+                                {});
 constexpr Family kExpired("keelwatch_store_expired_samples_total", Type::kCounter,
                           "Samples forgotten because they had reached the retention, since "
                           "keelwatch started.",
@@ -34,8 +38,14 @@ constexpr Family kEvicted("keelwatch_store_evicted_samples_total", Type::kCounte
                           "used up, since keelwatch started; rules look back less far then.",
                           {});
 
-constexpr std::array<const Family*, 7> kFamilies = {&kSeries,  &kSamples, &kBytes,  &kAppended,
-                                                    &kRefused, &kExpired, &kEvicted};
+constexpr Family kFuture("keelwatch_store_future_samples_total", Type::kCounter,
+                         "Samples dropped because the clock stepped back to before them, since "
+                         "keelwatch started.",
+                         {});
+
+constexpr std::array<const Family*, 9> kFamilies = {&kSeries,   &kSamples, &kBytes,
+                                                    &kAppended, &kRefused, &kRefusedSeries,
+                                                    &kExpired,  &kEvicted, &kFuture};
 
 }  // namespace
 
@@ -48,11 +58,14 @@ void write_metrics(const StoreStats& stats, WallTime at, metrics::Writer& writer
   writer.write(kBytes, {"chunks"}, fact(stats.chunk_bytes));
   writer.write(kBytes, {"series"}, fact(stats.series_bytes));
   writer.write(kBytes, {"index"}, fact(stats.index_bytes));
+  writer.write(kBytes, {"retired"}, fact(stats.retired_bytes));
   writer.write(kAppended, {}, fact(stats.appended));
   writer.write(kRefused, {"out_of_order"}, fact(stats.out_of_order));
   writer.write(kRefused, {"duplicate"}, fact(stats.duplicates));
+  writer.write(kRefusedSeries, {}, fact(stats.series_refused));
   writer.write(kExpired, {}, fact(stats.expired_samples));
   writer.write(kEvicted, {}, fact(stats.evicted_samples));
+  writer.write(kFuture, {}, fact(stats.future_samples));
 }
 
 }  // namespace keelwatch::store

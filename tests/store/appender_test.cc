@@ -45,8 +45,9 @@ using Names = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("a series that is missing in a step gets the marker its producer names, once",
-          "[store]") {
+TEST_CASE(
+    "a missing series gets the marker its producer names once, and is asked for until it ends",
+    "[store]") {
   struct Case {
     const char* name;
     Missing answer;
@@ -55,7 +56,7 @@ TEST_CASE("a series that is missing in a step gets the marker its producer names
   };
   const Case cases[] = {
       {"stale", Missing::kStale, true, false, {}},
-      {"unknown", Missing::kUnknown, false, true, {}},
+      {"unknown", Missing::kUnknown, false, true, {"b"}},
       {"keep", Missing::kKeep, false, false, {"b"}},
   };
   for (const Case& c : cases) {
@@ -72,8 +73,9 @@ TEST_CASE("a series that is missing in a step gets the marker its producer names
     CHECK(result.unknown == (c.unknown ? 1 : 0));
     CHECK(is_stale(f.newest(b)) == c.stale);
     CHECK(is_unknown(f.newest(b)) == c.unknown);
-    f.step({a}, c.answer);
+    const StepResult again = f.step({a}, c.answer);
     CHECK(f.asked == c.asked_again);
+    CHECK(again.stale + again.unknown == 0);
     f.step({b, a}, c.answer);
     CHECK(f.asked == Names{});
     CHECK(f.newest(b) == 1);
@@ -120,6 +122,44 @@ TEST_CASE("a refused sample is counted and its series is present", "[store]") {
   CHECK(result.added == 0);
   CHECK(result.refused == 1);
   CHECK(f.asked == Names{});
+}
+
+TEST_CASE("an unknown series becomes a gone one when its object turns out to be deleted",
+          "[store]") {
+  Fixture f;
+  const SeriesId a = f.id("a");
+  const SeriesId b = f.id("b");
+  f.step({a, b});
+  CHECK(f.step({}, Missing::kUnknown).unknown == 2);
+  CHECK(f.step({}, Missing::kUnknown).unknown == 0);
+  // The source is back: a is there, b was deleted meanwhile.
+  const StepResult back = f.step({a}, Missing::kStale);
+  CHECK(f.asked == Names{"b"});
+  CHECK(back.stale == 1);
+  CHECK(f.newest(a) == 1);
+  CHECK(is_stale(f.newest(b)));
+  f.step({a});
+  CHECK(f.asked == Names{});
+}
+
+TEST_CASE("a marker that is refused is written as soon as it can be", "[store]") {
+  for (const Missing answer : {Missing::kStale, Missing::kUnknown}) {
+    CAPTURE(static_cast<int>(answer));
+    Fixture f;
+    const SeriesId a = f.id("a");
+    f.step({a});
+    f.now -= 3 * kSlot;  // the clock steps back
+    const StepResult refused = f.step({}, answer);
+    CHECK(refused.stale + refused.unknown == 0);
+    f.now += kSlot;  // as old as the sample: a duplicate
+    const StepResult duplicate = f.step({}, answer);
+    CHECK(duplicate.stale + duplicate.unknown == 0);
+    CHECK(f.asked == Names{"a"});
+    const StepResult written = f.step({}, answer);
+    CHECK(written.stale + written.unknown == 1);
+    CHECK(is_stale(f.newest(a)) == (answer == Missing::kStale));
+    CHECK(is_unknown(f.newest(a)) == (answer == Missing::kUnknown));
+  }
 }
 
 }  // namespace keelwatch::store

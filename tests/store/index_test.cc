@@ -99,19 +99,36 @@ TEST_CASE("a matcher that the empty value meets also selects series without the 
   CHECK(index->label_values("pod").empty());
 }
 
-TEST_CASE("an index changed many times selects what a look at every series selects", "[store]") {
-  Random random(7);
-  const char* const kNames[] = {"__name__", "job", "zone", "pod"};
-  // Few values, many values, sizes on both sides of every short cut.
-  const std::size_t kValues[] = {3, 12, 2, 400};
-  const auto value = [&](std::size_t name) { return std::to_string(below(random, kValues[name])); };
-  auto index = std::make_shared<const Index>();
+namespace {
+
+constexpr const char* kNames[] = {"__name__", "job", "zone", "pod"};
+
+// An index that changes at random, and the list of series that it is compared with.
+struct Changing {
+  Random random{7};
+  std::shared_ptr<const Index> index = std::make_shared<const Index>();
   std::vector<SeriesRef> live;
   std::vector<Place> free;
   SeriesId incarnation = 0;
-  for (int round = 0; round < 60; ++round) {
+
+  std::string value(std::size_t name) {
+    // Few values, many values, sizes on both sides of every short cut.
+    constexpr std::size_t kValues[] = {3, 12, 2, 400};
+    return std::to_string(below(random, kValues[name]));
+  }
+
+  Labels labels() {
+    std::vector<std::string> texts;
+    for (std::size_t name = 0; name < 4; ++name) {
+      texts.push_back(below(random, 4) == 0 ? "" : value(name));
+    }
+    std::vector<LabelView> pairs;
+    for (std::size_t name = 0; name < 4; ++name) pairs.push_back({kNames[name], texts[name]});
+    return Labels(pairs);
+  }
+
+  void change(bool shrink) {
     std::vector<SeriesRef> removed;
-    const bool shrink = round % 20 > 15;
     for (std::size_t n = below(random, shrink ? 400 : 20); n > 0 && !live.empty(); --n) {
       std::swap(live[below(random, live.size())], live.back());
       removed.push_back(live.back());
@@ -119,54 +136,63 @@ TEST_CASE("an index changed many times selects what a look at every series selec
     }
     std::vector<SeriesRef> added;
     for (std::size_t n = below(random, shrink ? 3 : 60); n > 0; --n) {
-      std::vector<LabelView> pairs;
-      std::vector<std::string> texts;
-      texts.reserve(4);
-      for (std::size_t name = 0; name < 4; ++name) {
-        texts.push_back(below(random, 4) == 0 ? "" : value(name));
-        pairs.push_back({kNames[name], texts.back()});
-      }
-      Labels labels(pairs);
-      const auto same = [&](const SeriesRef& ref) { return *ref.labels == labels; };
+      Labels fresh = labels();
+      const auto same = [&](const SeriesRef& ref) { return *ref.labels == fresh; };
       if (std::any_of(live.begin(), live.end(), same) ||
           std::any_of(added.begin(), added.end(), same)) {
         continue;
       }
-      Place place = static_cast<Place>(live.size() + added.size() + removed.size() + free.size());
+      auto place = static_cast<Place>(live.size() + added.size() + removed.size() + free.size());
       if (!free.empty()) {
         place = free.back();
         free.pop_back();
       }
-      added.push_back(series(++incarnation << 32 | place, std::move(labels)));
+      added.push_back(series(++incarnation << 32 | place, std::move(fresh)));
     }
-    const auto before = index;
-    const std::vector<SeriesId> before_ids = ids(before->select({}));
-    index = Index::updated(*before, added, removed);
+    index = Index::updated(*index, added, removed);
     live.insert(live.end(), added.begin(), added.end());
     for (const SeriesRef& ref : removed) free.push_back(place_of(ref.id));
-    REQUIRE(index->series() == live.size());
+  }
+
+  std::vector<Matcher> matchers() {
+    std::vector<Matcher> result;
+    for (std::size_t n = below(random, 4); n > 0; --n) {
+      const std::size_t name = below(random, 4);
+      const auto op = static_cast<Op>(below(random, 4));
+      std::string text = below(random, 5) == 0 ? "" : value(name);
+      if (op == Op::kRegex || op == Op::kNotRegex) text += below(random, 2) == 0 ? ".*" : "|1";
+      result.push_back(matcher(op, kNames[name], text));
+    }
+    return result;
+  }
+
+  [[nodiscard]] std::vector<std::string> values(std::string_view name) const {
+    std::vector<std::string> result;
+    for (const SeriesRef& ref : live) {
+      if (ref.labels->has(name)) result.emplace_back(ref.labels->get(name));
+    }
+    std::sort(result.begin(), result.end());
+    result.erase(std::unique(result.begin(), result.end()), result.end());
+    return result;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("an index changed many times selects what a look at every series selects", "[store]") {
+  Changing c;
+  for (int round = 0; round < 60; ++round) {
+    const std::shared_ptr<const Index> before = c.index;
+    const std::vector<SeriesId> before_ids = ids(before->select({}));
+    c.change(round % 20 > 15);
+    REQUIRE(c.index->series() == c.live.size());
     for (int query = 0; query < 40; ++query) {
-      std::vector<Matcher> matchers;
-      for (std::size_t n = below(random, 4); n > 0; --n) {
-        const std::size_t name = below(random, 4);
-        const auto op = static_cast<Op>(below(random, 4));
-        std::string text = below(random, 5) == 0 ? "" : value(name);
-        if (op == Op::kRegex || op == Op::kNotRegex) text += below(random, 2) == 0 ? ".*" : "|1";
-        matchers.push_back(matcher(op, kNames[name], text));
-      }
-      REQUIRE(ids(index->select(matchers)) == expected(live, matchers));
+      const std::vector<Matcher> matchers = c.matchers();
+      REQUIRE(ids(c.index->select(matchers)) == expected(c.live, matchers));
     }
     // The old one is what it was.
     REQUIRE(ids(before->select({})) == before_ids);
-    for (const char* name : kNames) {
-      std::vector<std::string> values;
-      for (const SeriesRef& ref : live) {
-        if (ref.labels->has(name)) values.emplace_back(ref.labels->get(name));
-      }
-      std::sort(values.begin(), values.end());
-      values.erase(std::unique(values.begin(), values.end()), values.end());
-      REQUIRE(index->label_values(name) == values);
-    }
+    for (const char* name : kNames) REQUIRE(c.index->label_values(name) == c.values(name));
   }
 }
 

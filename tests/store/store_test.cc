@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <map>
 #include <string>
 
@@ -130,21 +131,45 @@ TEST_CASE("the generation changes with the set of series and with nothing else",
   CHECK(store.ref(up).labels == nullptr);
 }
 
-TEST_CASE("an id of a forgotten series never reaches the series that took its place", "[store]") {
+TEST_CASE("a selection that outlives its series never reaches the one that took its place",
+          "[store]") {
   Store store({.retention = std::chrono::seconds(60)});
+  const SeriesId stays = *store.series(named("stays"));
   const SeriesId old = *store.series(named("old"));
   CHECK(store.append(old, kNow, 1) == AppendOutcome::kAdded);
-  store.end_step(kNow);
-  const SeriesRef old_ref = all(store).at(0);
+  CHECK(store.append(stays, kNow + 50'000, 5) == AppendOutcome::kAdded);
+  store.end_step(kNow + 50'000);
+  const std::uint64_t selected_at = store.generation();
+  const std::vector<SeriesRef> selected = all(store);
+  REQUIRE(selected.size() == 2);
+  REQUIRE(selected[0].id == old);
+
   store.end_step(kNow + 60'000);
+  const std::uint64_t vanished_at = store.generation();
+  CHECK(vanished_at != selected_at);
   const SeriesId fresh = *store.series(named("new"));
   CHECK(place_of(fresh) == place_of(old));
   CHECK(fresh != old);
   CHECK(store.append(fresh, kNow + 60'000, 2) == AppendOutcome::kAdded);
   store.end_step(kNow + 60'000);
+  CHECK(store.generation() != vanished_at);
   CHECK(store.append(old, kNow + 70'000, 3) == AppendOutcome::kGone);
-  CHECK(read(store, old_ref, 0, kNow * 2).empty());
-  CHECK(read(store, all(store).at(0), 0, kNow * 2) == std::vector{Bits(bits({kNow + 60'000, 2}))});
+
+  // Who has not looked at the generation finds what has stayed, and nothing of another series.
+  std::vector<Sample> samples;
+  std::vector<std::size_t> offsets;
+  store.read(selected, 0, kNow * 2, samples, offsets);
+  CHECK(offsets == std::vector<std::size_t>{0, 0, 1});
+  CHECK(bits(samples) == std::vector{bits({kNow + 50'000, 5})});
+  std::vector<std::uint8_t> found;
+  store.read_last(selected, 0, kNow * 2, samples, found);
+  CHECK(found == std::vector<std::uint8_t>{0, 1});
+  CHECK(selected[0].labels->get(kMetricName) == "old");
+  // Who selects again finds the new one at the same place.
+  const std::vector<SeriesRef> again = all(store);
+  REQUIRE(again.size() == 2);
+  CHECK(again[0].id == fresh);
+  CHECK(read(store, again[0], 0, kNow * 2) == std::vector{bits({kNow + 60'000, 2})});
 }
 
 TEST_CASE("a series without samples cannot be selected and does not stay", "[store]") {
@@ -165,6 +190,7 @@ TEST_CASE("more series than the limit are refused, and one that leaves makes roo
   CHECK(refused.error().code() == ErrorCode::kTooLarge);
   CHECK(refused.error().message() == "the store holds its limit of 2 series");
   store.end_step(kNow + 60'000);
+  CHECK(store.stats().series_refused == 1);
   CHECK(store.series(named("c")));
 }
 
@@ -242,96 +268,181 @@ TEST_CASE("a budget smaller than the series leaves every series its newest sampl
   CHECK(store.stats().chunks == 0);
 }
 
+TEST_CASE(
+    "label sets that come and go stay within the budget, and the series that live keep theirs",
+    "[store]") {
+  constexpr std::size_t kBudget = 1'000'000;
+  Store store({.retention = std::chrono::hours(1000), .memory_budget = kBudget});
+  std::vector<SeriesId> live;
+  for (int i = 0; i < 20; ++i) live.push_back(*store.series(named("live", std::to_string(i))));
+  std::vector<SeriesId> churn;
+  std::int64_t now = kNow;
+  for (int step = 0; step < 1000; ++step, now += kSlot) {
+    for (const SeriesId id : live) {
+      REQUIRE(store.append(id, now, std::sin(step)) == AppendOutcome::kAdded);
+    }
+    for (const SeriesId id : churn) {
+      REQUIRE(store.append(id, now, stale_marker()) == AppendOutcome::kAdded);
+    }
+    churn.clear();
+    for (int i = 0; i < 20; ++i) {
+      const std::string instance = std::to_string(step) + std::string(100, 'x') + std::to_string(i);
+      churn.push_back(*store.series(named("churn", instance)));
+      REQUIRE(store.append(churn.back(), now, 1) == AppendOutcome::kAdded);
+    }
+    store.end_step(now);
+    REQUIRE(store.stats().bytes() <= kBudget);
+  }
+  const StoreStats stats = store.stats();
+  CHECK(stats.series_refused == 0);
+  CHECK(stats.evicted_series > 18'000);
+  CHECK(stats.series_forgotten == stats.evicted_series);
+  CHECK(stats.samples == stats.appended - stats.evicted_samples);
+  CHECK(stats.chunks > 0);
+  std::size_t newest_ended = 0;
+  for (const SeriesRef& ref : all(store)) {
+    const std::vector<Bits> kept = read(store, ref, 0, now);
+    if (ref.labels->get(kMetricName) == "live") CHECK(kept.size() > 200);
+    CHECK(kept.back().time >= now - 40 * kSlot);  // of the ended ones the oldest have gone
+    if (kept.back().value == kStaleBits && kept.back().time == now - kSlot) ++newest_ended;
+  }
+  CHECK(newest_ended == 20);
+}
+
+TEST_CASE("series that do not end are refused at half of the budget, and history keeps the other",
+          "[store]") {
+  constexpr std::size_t kBudget = 1'000'000;
+  Store store({.memory_budget = kBudget});
+  std::vector<SeriesId> ids;
+  std::int64_t now = kNow;
+  for (int step = 0; step < 400; ++step, now += kSlot) {
+    for (int i = 0; i < 10; ++i) {
+      const Result<SeriesId> id = store.series(named("m", std::to_string(step * 10 + i)));
+      if (id) {
+        ids.push_back(*id);
+      } else {
+        CHECK(id.error().code() == ErrorCode::kTooLarge);
+        CHECK(id.error().message() ==
+              "series have used up half of the store's memory budget of 1000000 bytes");
+      }
+    }
+    for (const SeriesId id : ids) {
+      REQUIRE(store.append(id, now, std::sin(step)) == AppendOutcome::kAdded);
+    }
+    store.end_step(now);
+    REQUIRE(store.stats().bytes() <= kBudget);
+  }
+  const StoreStats stats = store.stats();
+  CHECK(stats.series == ids.size());
+  CHECK(stats.series_refused == 4000 - ids.size());
+  CHECK(stats.series > 300);
+  CHECK(stats.series_bytes + stats.index_bytes <= kBudget * 11 / 20);
+  CHECK(stats.chunk_bytes > kBudget / 4);
+  CHECK(stats.evicted_series == 0);
+}
+
+namespace {
+
 // A std::map per series is the model; what it holds younger than the retention must be in the
 // store, and the store must hold nothing that the model does not.
+struct Model {
+  Labels labels;
+  std::map<std::int64_t, double> samples;
+  Shape shape;
+  SeriesId id = 0;
+
+  [[nodiscard]] AppendOutcome expected(const Sample& sample) const {
+    if (samples.empty() || samples.rbegin()->first < sample.timestamp_ms) {
+      return AppendOutcome::kAdded;
+    }
+    const auto [time, value] = *samples.rbegin();
+    if (time > sample.timestamp_ms) return AppendOutcome::kOutOfOrder;
+    return bits(sample) == bits({time, value}) ? AppendOutcome::kSame : AppendOutcome::kDuplicate;
+  }
+
+  [[nodiscard]] std::vector<Bits> window(std::int64_t from, std::int64_t to) const {
+    std::vector<Bits> result;
+    for (auto it = samples.upper_bound(from); it != samples.end() && it->first <= to; ++it) {
+      result.push_back(bits({it->first, it->second}));
+    }
+    return result;
+  }
+
+  // To both; `forgotten_until`: what the store may have forgotten.
+  void append(Store& store, const Sample& sample, std::int64_t forgotten_until) {
+    AppendOutcome outcome = store.append(id, sample.timestamp_ms, sample.value);
+    if (outcome == AppendOutcome::kGone) {
+      id = *store.series(labels);
+      if (!samples.empty()) REQUIRE(samples.rbegin()->first <= forgotten_until);
+      samples.clear();
+      outcome = store.append(id, sample.timestamp_ms, sample.value);
+    }
+    REQUIRE(outcome == expected(sample));
+    if (outcome == AppendOutcome::kAdded) samples[sample.timestamp_ms] = sample.value;
+  }
+};
+
+void compare(const Store& store, const std::vector<Model>& models, std::int64_t from,
+             std::int64_t to) {
+  const std::vector<SeriesRef> refs = all(store);
+  std::vector<Sample> samples = {{1, 1}};  // read() appends
+  std::vector<std::size_t> offsets;
+  store.read(refs, from, to, samples, offsets);
+  std::vector<Sample> last;
+  std::vector<std::uint8_t> found;
+  store.read_last(refs, from, to, last, found);
+  REQUIRE(offsets.size() == refs.size() + 1);
+  REQUIRE(offsets[0] == 1);
+  std::size_t selected = 0;
+  for (const Model& model : models) {
+    const auto ref = std::find_if(refs.begin(), refs.end(),
+                                  [&](const SeriesRef& r) { return *r.labels == model.labels; });
+    const std::vector<Bits> expected = model.window(from, to);
+    if (ref == refs.end()) {
+      REQUIRE(expected.empty());
+      continue;
+    }
+    ++selected;
+    const auto i = static_cast<std::size_t>(ref - refs.begin());
+    REQUIRE(bits(std::span(samples).subspan(offsets[i], offsets[i + 1] - offsets[i])) == expected);
+    REQUIRE((found[i] != 0) == !expected.empty());
+    if (found[i] != 0) REQUIRE(bits(last[i]) == expected.back());
+  }
+  REQUIRE(selected == refs.size());
+  REQUIRE(std::is_sorted(refs.begin(), refs.end(),
+                         [](const auto& a, const auto& b) { return *a.labels < *b.labels; }));
+}
+
+}  // namespace
+
 TEST_CASE("the store agrees with a naive model over random histories", "[store]") {
   for (std::uint64_t seed = 1; seed <= 12; ++seed) {
     CAPTURE(seed);
     Random random(seed);
     const std::int64_t retention = seed % 3 == 0 ? 10'000'000'000 : 1'800'000;
     Store store({.retention = std::chrono::milliseconds(retention)});
-    struct Model {
-      Labels labels;
-      std::map<std::int64_t, double> samples;
-      Shape shape;
-      SeriesId id = 0;
-    };
     std::vector<Model> models;
     for (int i = 0; i < 30; ++i) {
       models.push_back(
           {named("m" + std::to_string(i % 4), std::to_string(i)), {}, Shape(i % Shape::kKinds)});
     }
+    const auto some = [&](std::uint64_t bound) {
+      return static_cast<std::int64_t>(below(random, bound));
+    };
     std::int64_t now = kNow;
     for (int step = 0; step < 1200; ++step) {
-      now +=
-          below(random, 40) == 0 ? 120'000 + static_cast<std::int64_t>(below(random, 1000)) : kSlot;
+      now += some(40) == 0 ? 120'000 + some(1000) : kSlot;
       for (std::size_t m = 0; m < models.size(); ++m) {
-        Model& model = models[m];
         // Some series pause for longer than the retention.
         const auto phase = (static_cast<std::size_t>(step) + 53 * m) % 1000;
         if (m % 3 == 0 && phase > 300) continue;
-        std::int64_t time = now;
-        if (below(random, 30) == 0) time -= kSlot * static_cast<std::int64_t>(below(random, 3));
-        const double value = model.shape.next(random);
-        AppendOutcome outcome = store.append(model.id, time, value);
-        if (outcome == AppendOutcome::kGone) {
-          model.id = *store.series(model.labels);
-          // What was forgotten was old.
-          if (!model.samples.empty()) {
-            REQUIRE(model.samples.rbegin()->first <= now - retention);
-          }
-          model.samples.clear();
-          outcome = store.append(model.id, time, value);
-        }
-        AppendOutcome expected = AppendOutcome::kAdded;
-        if (!model.samples.empty() && model.samples.rbegin()->first >= time) {
-          const auto newest = *model.samples.rbegin();
-          expected = newest.first > time ? AppendOutcome::kOutOfOrder
-                     : bits({time, value}) == bits({newest.first, newest.second})
-                         ? AppendOutcome::kSame
-                         : AppendOutcome::kDuplicate;
-        }
-        REQUIRE(outcome == expected);
-        if (outcome == AppendOutcome::kAdded) model.samples[time] = value;
+        const std::int64_t time = now - (some(30) == 0 ? kSlot * some(3) : 0);
+        models[m].append(store, {time, models[m].shape.next(random)}, now - retention);
       }
       store.end_step(now);
       if (step % 20 != 0) continue;
-
-      const std::vector<SeriesRef> refs = all(store);
-      const std::int64_t from =
-          now - retention + static_cast<std::int64_t>(below(random, 2'000'000));
-      const std::int64_t to = from + static_cast<std::int64_t>(below(random, 2'000'000));
-      std::vector<Sample> samples = {{1, 1}};  // read() appends
-      std::vector<std::size_t> offsets;
-      store.read(refs, from, to, samples, offsets);
-      std::vector<Sample> last;
-      std::vector<std::uint8_t> found;
-      store.read_last(refs, from, to, last, found);
-      REQUIRE(offsets.size() == refs.size() + 1);
-      REQUIRE(offsets[0] == 1);
-      std::size_t selected = 0;
-      for (const Model& model : models) {
-        const auto ref = std::find_if(refs.begin(), refs.end(), [&](const SeriesRef& r) {
-          return *r.labels == model.labels;
-        });
-        std::vector<Bits> expected;
-        for (const auto& [time, value] : model.samples) {
-          if (time > from && time <= to) expected.push_back(bits({time, value}));
-        }
-        if (ref == refs.end()) {
-          REQUIRE(expected.empty());
-          continue;
-        }
-        ++selected;
-        const auto i = static_cast<std::size_t>(ref - refs.begin());
-        REQUIRE(bits(std::span(samples).subspan(offsets[i], offsets[i + 1] - offsets[i])) ==
-                expected);
-        REQUIRE((found[i] != 0) == !expected.empty());
-        if (found[i] != 0) REQUIRE(bits(last[i]) == expected.back());
-      }
-      REQUIRE(selected == refs.size());
-      REQUIRE(std::is_sorted(refs.begin(), refs.end(),
-                             [](const auto& a, const auto& b) { return *a.labels < *b.labels; }));
+      const std::int64_t from = now - retention + some(2'000'000);
+      compare(store, models, from, from + some(2'000'000));
     }
     if (retention < 10'000'000) CHECK(store.stats().series_forgotten > 0);
     CHECK(store.stats().expired_samples + store.stats().samples == store.stats().appended);
