@@ -91,18 +91,18 @@ struct PointReader {
       if (count < 2) parts[count] = part;
       ++count;
     });
-    const std::optional<double> seconds =
-        parts[0].type() == JsonType::kNumber ? parts[0].number() : std::nullopt;
+    const bool timed = parts[0].type() == JsonType::kNumber;
+    const double seconds = timed ? parts[0].number().value_or(0) : 0;
     const bool known = parts[1].type() == JsonType::kString || parts[1].type() == JsonType::kObject;
-    if (count != 2 || !seconds || !known) {
+    if (count != 2 || !timed || !known) {
       reader.fail("a point that is not [time, \"value\"]");
       return false;
     }
-    if (!in_range(*seconds)) {
+    if (!in_range(seconds)) {
       reader.fail("a time that is out of range");
       return false;
     }
-    time_ms = std::llround(*seconds * 1000);
+    time_ms = std::llround(seconds * 1000);
     if (parts[1].type() == JsonType::kString) {
       value = parts[1].string().value_or("");
       return true;
