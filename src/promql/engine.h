@@ -45,7 +45,9 @@ struct UnknownSeries {
 
 struct Plan;
 
-// A compiled expression. Movable; one thread at a time; independent of any store.
+// A compiled expression. Movable; one thread at a time. It remembers what its selectors found in
+// the last Queryable that it was evaluated on, by that one's address and generation: it must not
+// outlive a Queryable and then meet another at the same address.
 class Query {
  public:
   // Errors: kInvalid and kUnsupported (native histograms, fill, anchored, smoothed, limit_ratio),
