@@ -47,7 +47,9 @@ std::vector<std::string> as_postgres(bool dies_with_us) {
 
 std::string read_file(const std::string& path) {
   std::ifstream in(path);
-  return {std::istreambuf_iterator<char>(in), {}};
+  std::ostringstream text;
+  text << in.rdbuf();  // which, unlike an iterator, does not throw when a process ends meanwhile
+  return text.str();
 }
 
 // New files belong to the account that PostgreSQL runs as.
