@@ -168,7 +168,9 @@ void Store::expire(std::int64_t now_ms) {
     const Place place = next_expiry_++;
     Series& series = at(place);
     if (series.id() == 0) continue;
-    if (series.newest_time() <= until) {
+    // What turned unknown is evidence until it is known again or has ended, however long that
+    // takes.
+    if (series.newest_time() <= until && !is_unknown(series.newest_value())) {
       forget(place, live_.expired_samples);
       continue;
     }

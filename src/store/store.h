@@ -43,8 +43,9 @@
 namespace keelwatch::store {
 
 struct StoreOptions {
-  // A sample stays readable at least this long (but see kMaxAdvance). Duration::max() keeps for
-  // ever, samples later than a step's time too.
+  // A sample stays readable at least this long (but see kMaxAdvance), and the unknown marker of a
+  // series as long as it is the newest: a fact that was lost to sight must not pass for one that
+  // ended. Duration::max() keeps for ever, samples later than a step's time too.
   Duration retention = std::chrono::hours(3);
   // Of chunks, series and index together, and of what readers keep from being freed. Beyond it the
   // series that have ended (their newest sample is a staleness marker) go first, the longest ended

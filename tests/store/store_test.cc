@@ -226,6 +226,22 @@ TEST_CASE("a series goes when its newest sample is as old as the retention, not 
   CHECK(all(store).empty());
 }
 
+TEST_CASE("an unknown series outlives the retention, until it ends", "[store]") {
+  Store store({.retention = std::chrono::seconds(60)});
+  const SeriesId id = *store.series(named("up"));
+  REQUIRE(store.append(id, kNow, 1) == AppendOutcome::kAdded);
+  REQUIRE(store.append(id, kNow + 5'000, unknown_marker()) == AppendOutcome::kAdded);
+  store.end_step(kNow + 5'000);
+  store.end_step(kNow + 600'000);
+  REQUIRE(all(store).size() == 1);
+  CHECK(read(store, all(store).at(0), kNow, kNow + 600'000).size() == 1);
+  REQUIRE(store.append(id, kNow + 600'000, stale_marker()) == AppendOutcome::kAdded);
+  store.end_step(kNow + 600'000);
+  CHECK(all(store).size() == 1);
+  store.end_step(kNow + 660'000);
+  CHECK(all(store).empty());
+}
+
 TEST_CASE("beyond the memory budget the oldest chunks go first", "[store]") {
   constexpr std::size_t kBudget = 400'000;
   Store store({.memory_budget = kBudget});
