@@ -11,25 +11,15 @@ namespace {
 
 using Key = std::pair<std::string, std::string>;  // namespace, cluster
 
-bool is_listed_by_hand(const config::Config& config, const model::InstanceId& id) {
-  return std::ranges::any_of(config.postgres.clusters, [&](const config::PostgresCluster& c) {
-    return c.ns == id.ns && c.name == id.cluster && !c.instances.empty();
-  });
-}
-
-// A refusal says something of the instance only as long as the address is known to be its own: a
-// Pod that was made anew has another one.
+// Whether the instance itself has said, by no answer of SQL, that it takes no writes now. That is
+// so only as long as the address is known to be its own: a Pod that was made anew has another one.
 bool answers_not_writable(const model::Instance& instance, const model::World& world,
                           const config::Config& config) {
-  switch (instance.reachability) {
-    case model::Reachability::kRefused:
-      return world.kubernetes->pods.is_known() || is_listed_by_hand(config, instance.id);
-    case model::Reachability::kStartingUp:
-    case model::Reachability::kShuttingDown:
-      return true;
-    default:
-      return false;
-  }
+  const bool certain_address = world.kubernetes->pods.is_known() ||
+                               config::lists_instances(config, instance.id.ns, instance.id.cluster);
+  return certain_address && (instance.reachability == model::Reachability::kRefused ||
+                             instance.reachability == model::Reachability::kStartingUp ||
+                             instance.reachability == model::Reachability::kShuttingDown);
 }
 
 bool writable(const model::Instance& instance) {
@@ -89,24 +79,23 @@ Observed<std::int64_t> desired(const ClusterTopology& cluster, const config::Con
   return Count::unknown(Error(ErrorCode::kNotFound, "no such Cluster"), "kubernetes Cluster");
 }
 
-// A replica cluster stays one while the API is silent.
 Observed<bool> replica(const ClusterTopology& cluster, const config::Config& config,
                        const model::World& world, const TopologyMemory& memory) {
+  const auto& listed = world.kubernetes->clusters;
   if (cluster.object) {
-    return Observed<bool>::known(cluster.object->replica_cluster,
-                                 world.kubernetes->clusters.observed_at());
+    return Observed<bool>::known(cluster.object->replica_cluster, listed.observed_at());
   }
-  const auto remembered = memory.replica.find({cluster.ns, cluster.name});
-  if (remembered != memory.replica.end())
-    return Observed<bool>::known(remembered->second, world.at);
-  if (is_listed_by_hand(config, {cluster.ns, cluster.name, ""})) {
+  if (config::lists_instances(config, cluster.ns, cluster.name)) {
     return Observed<bool>::known(false, world.at);
   }
-  if (!world.kubernetes->clusters.is_known()) {
-    return Observed<bool>::absent(world.kubernetes->clusters.why());
+  if (listed.is_known()) {
+    return Observed<bool>::unknown(Error(ErrorCode::kNotFound, "no such Cluster"),
+                                   "kubernetes Cluster");
   }
-  return Observed<bool>::unknown(Error(ErrorCode::kNotFound, "no such Cluster"),
-                                 "kubernetes Cluster");
+  // A replica cluster stays one while the API is silent.
+  const auto remembered = memory.replica.find({cluster.ns, cluster.name});
+  if (remembered == memory.replica.end()) return Observed<bool>::absent(listed.why());
+  return Observed<bool>::known(remembered->second, world.at);
 }
 
 }  // namespace

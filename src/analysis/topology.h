@@ -32,8 +32,8 @@ struct ClusterTopology {
   std::shared_ptr<const model::Instance> primary;
 
   // How many instances say that they are writable. Unknown if none says so while one of them could
-  // not be asked. A start and a shutdown are answers ("not writable now"), and so is a refused
-  // connection as long as the instance's address is certain.
+  // not be asked. A start, a shutdown and a refused connection are answers ("not writable now") as
+  // long as the instance's address is certain.
   Observed<std::int64_t> writable_primaries;
 };
 

@@ -1,5 +1,7 @@
 #include "config/config.h"
 
+#include <algorithm>
+
 namespace keelwatch::config {
 
 Thresholds thresholds_for(const Config& config, std::string_view ns, std::string_view cluster) {
@@ -12,6 +14,12 @@ Thresholds thresholds_for(const Config& config, std::string_view ns, std::string
     }
   }
   return thresholds;
+}
+
+bool lists_instances(const Config& config, std::string_view ns, std::string_view cluster) {
+  return std::ranges::any_of(config.postgres.clusters, [&](const PostgresCluster& c) {
+    return c.ns == ns && c.name == cluster && !c.instances.empty();
+  });
 }
 
 }  // namespace keelwatch::config

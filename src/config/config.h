@@ -115,4 +115,8 @@ struct Config {
 [[nodiscard]] Thresholds thresholds_for(const Config& config, std::string_view ns,
                                         std::string_view cluster);
 
+// Whether the cluster's instances are listed by hand.
+[[nodiscard]] bool lists_instances(const Config& config, std::string_view ns,
+                                   std::string_view cluster);
+
 }  // namespace keelwatch::config

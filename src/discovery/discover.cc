@@ -117,13 +117,6 @@ void add_configured(const config::Config& config, const ReadFile& read_file,
   }
 }
 
-bool is_configured(const config::Config& config, const InstanceId& id) {
-  return std::any_of(config.postgres.clusters.begin(), config.postgres.clusters.end(),
-                     [&](const config::PostgresCluster& c) {
-                       return c.ns == id.ns && c.name == id.cluster && !c.instances.empty();
-                     });
-}
-
 }  // namespace
 
 Targets discover(const config::Config& config, const model::KubernetesSlice* kubernetes,
@@ -139,7 +132,8 @@ Targets discover(const config::Config& config, const model::KubernetesSlice* kub
     }
   } else if (kubernetes == nullptr || kubernetes->pods.why().absence == Absence::kUnknown) {
     for (const InstanceTarget& target : previous.instances) {
-      if (!is_configured(config, target.id)) targets.insert_or_assign(target.id, target);
+      const InstanceId& id = target.id;
+      if (!config::lists_instances(config, id.ns, id.cluster)) targets.insert_or_assign(id, target);
     }
   }
   add_configured(config, read_file, targets);

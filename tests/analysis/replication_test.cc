@@ -307,6 +307,10 @@ TEST_CASE("a refusal counts only as long as the address is the instance's own", 
   const model::World blind = model::assemble(slices(instances, kubernetes), {}, kNow);
   Memory memory;
   CHECK_FALSE(assess(blind, {}, memory).clusters.at(0).writable_primaries.is_known());
+  const std::vector<Instance> starting = {silent("pg-1", Reachability::kStartingUp),
+                                          answering("pg-2", standby_facts(1))};
+  const model::World other = model::assemble(slices(starting, kubernetes), {}, kNow);
+  CHECK_FALSE(assess(other, {}, memory).clusters.at(0).writable_primaries.is_known());
 
   config::Config by_hand;
   config::PostgresCluster listed;
@@ -332,6 +336,7 @@ TEST_CASE("a replica cluster is remembered while the API is silent", "[analysis]
   CHECK_FALSE(replica(silence).is_known());
   CHECK(known(replica(kubernetes_slice({object}))));
   CHECK(known(replica(silence)));
+  CHECK_FALSE(replica(kubernetes_slice({})).is_known());  // an API that answers has no such Cluster
   CHECK_FALSE(known(replica(kubernetes_slice())));
 }
 
