@@ -1,8 +1,6 @@
 #include "sources/postgres/postgres_source.h"
 
-#include <spawn.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -14,6 +12,7 @@
 
 #include "tests/support/postgres_harness.h"
 #include "tests/support/postgres_server.h"
+#include "tests/support/spawn.h"
 
 using namespace std::chrono_literals;
 
@@ -49,12 +48,8 @@ struct Pair {
 // A client program that runs as long as this lives.
 class Child {
  public:
-  explicit Child(std::vector<std::string> arguments) {
-    std::vector<char*> argv;
-    for (std::string& argument : arguments) argv.push_back(argument.data());
-    argv.push_back(nullptr);
-    REQUIRE(posix_spawn(&pid_, argv[0], nullptr, nullptr, argv.data(), environ) == 0);
-  }
+  explicit Child(const std::vector<std::string>& arguments)
+      : pid_(testing::spawn(arguments, "/dev/null")) {}
   ~Child() {
     kill(pid_, SIGKILL);
     waitpid(pid_, nullptr, 0);
@@ -63,7 +58,7 @@ class Child {
   Child& operator=(const Child&) = delete;
 
  private:
-  pid_t pid_ = 0;
+  pid_t pid_;
 };
 
 }  // namespace
