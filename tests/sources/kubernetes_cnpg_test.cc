@@ -137,7 +137,7 @@ TEST_CASE("a failover of CNPG 1.27 shows what hinders it", "[kubernetes]") {
   CHECK(c.synchronous.number == 1);
   CHECK(c.synchronous.data_durability == "preferred");
   CHECK(c.synchronous.max_standby_names_from_cluster == 2);
-  CHECK(c.synchronous.standby_names_pre == Names{"away"});
+  CHECK(c.synchronous.standby_names_pre.empty());
   CHECK(c.backup.object_store == false);
   CHECK(c.monitoring_tls == true);
   CHECK(c.failover_delay_seconds == 30);
@@ -163,6 +163,8 @@ TEST_CASE("a replica Cluster of CNPG 1.30 shows what was asked of it", "[kuberne
   CHECK_FALSE(c.plugins[0].wal_archiver);
   CHECK(c.backup.volume_snapshot == true);
   CHECK(c.backup.target == "primary");
+  CHECK(c.synchronous.method == "first");
+  CHECK(c.synchronous.standby_names_pre == Names{"away"});
   CHECK(c.synchronous.failover_quorum == true);
   CHECK(c.ha_slots == false);
   CHECK(c.wal_storage == false);
