@@ -147,6 +147,20 @@ Result<WallTime> parse_rfc3339(std::string_view text) {
   return zone[0] == '+' ? *time - offset : *time + offset;
 }
 
+Result<WallTime> parse_go_time(std::string_view text) {
+  const Error bad(ErrorCode::kMalformed,
+                  fmt::format("\"{}\" is not a time as Go writes it", text.substr(0, 64)));
+  const std::size_t end = text.find(' ', 11);  // of the seconds
+  if (text.size() < 19 || text[10] != ' ' || end == text.npos) return bad;
+  const std::string_view zone = text.substr(end + 1, 5);
+  const std::string_view name = text.substr(std::min(end + 6, text.size()));
+  if (zone.size() != 5 || (!name.empty() && name.front() != ' ')) return bad;
+  const auto time =
+      parse_rfc3339(fmt::format("{}{}:{}", text.substr(0, end), zone.substr(0, 3), zone.substr(3)));
+  if (!time) return bad;
+  return *time;
+}
+
 Result<WallTime> parse_http_date(std::string_view text) {
   const Error bad(ErrorCode::kMalformed, fmt::format("\"{}\" is not an HTTP date", text));
   constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";

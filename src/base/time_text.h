@@ -23,6 +23,10 @@ namespace keelwatch {
 // (Barman writes both). Errors: kMalformed.
 [[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
 
+// What Go's time.Time.String() writes: "2026-02-01 10:00:00.5 +0000 UTC", with any offset and name
+// of a zone, and its " m=+0.1" (monotonic reading). Errors: kMalformed.
+[[nodiscard]] Result<WallTime> parse_go_time(std::string_view text);
+
 // The HTTP Date header, "Wed, 25 Nov 2026 02:56:43 GMT" (RFC 9110 IMF-fixdate). Errors: kMalformed.
 [[nodiscard]] Result<WallTime> parse_http_date(std::string_view text);
 

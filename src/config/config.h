@@ -22,6 +22,8 @@ struct Kubernetes {
   std::string kubeconfig;  // file; empty: $KUBECONFIG, else in-cluster, else ~/.kube/config
   std::string context;     // empty: current-context
   std::vector<std::string> namespaces;  // of watched databases; empty: all
+  // Of the operators' Leases and Deployments; empty: all, or none where `namespaces` is set.
+  std::vector<std::string> operator_namespaces;
   Duration request_timeout = seconds(10);
   Duration health_interval = seconds(5);  // one cheap request; a missed one ages every kind
   Duration health_timeout = seconds(2);

@@ -61,6 +61,9 @@ void visit_settings(Visitor& v, Kubernetes& k) {
   v.value("context", k.context, AnyText{}, "Context of the kubeconfig; empty: its current one.");
   v.value("namespaces", k.namespaces, TextList{},
           "Namespaces whose databases are watched; empty: all.");
+  v.value("operator_namespaces", k.operator_namespaces, TextList{},
+          "Namespaces of the operators that the databases need; empty: all, or, where namespaces "
+          "is set, none are watched.");
   v.value("request_timeout", k.request_timeout, kTimeout, "Deadline of one request.");
   v.value("health_interval", k.health_interval, kInterval,
           "Time between two checks of the API server; a missed one ages what was read from it.");

@@ -82,30 +82,22 @@ bool any_expired(const std::vector<SourceReport>& reports, const Staleness& stal
 std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSlice> slice,
                                              const Staleness& staleness) {
   if (!slice) {
-    const Error silent(ErrorCode::kUnavailable, "no answer yet");
-    const std::string& source = staleness.source();
-    return std::make_shared<KubernetesSlice>(KubernetesSlice{
-        .clusters = Observed<ObjectList<Cluster>>::unknown(silent, source),
-        .pods = Observed<ObjectList<Pod>>::unknown(silent, source),
-        .services = Observed<ObjectList<Service>>::unknown(silent, source),
-        .claims = Observed<ObjectList<PersistentVolumeClaim>>::unknown(silent, source),
-        .volumes = Observed<ObjectList<PersistentVolume>>::unknown(silent, source),
-        .nodes = Observed<ObjectList<Node>>::unknown(silent, source),
-        .reports = staleness.silent_reports()});
+    auto none = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(
+        {Absence::kUnknown, Error(ErrorCode::kUnavailable, "no answer yet"), staleness.source()}));
+    none->reports = staleness.silent_reports();
+    return none;
   }
-  const bool all_fresh = !staleness.expired(slice->clusters) && !staleness.expired(slice->pods) &&
-                         !staleness.expired(slice->services) && !staleness.expired(slice->claims) &&
-                         !staleness.expired(slice->volumes) && !staleness.expired(slice->nodes) &&
-                         !any_expired(slice->reports, staleness);
+  bool all_fresh = !any_expired(slice->reports, staleness);
+  KubernetesSlice::for_each_kind(
+      [&](auto place) { all_fresh = all_fresh && !staleness.expired((*slice).*place); });
   if (all_fresh) return slice;
-  return std::make_shared<KubernetesSlice>(
-      KubernetesSlice{.clusters = staleness.apply(slice->clusters, "kubernetes Cluster"),
-                      .pods = staleness.apply(slice->pods, "kubernetes Pod"),
-                      .services = staleness.apply(slice->services, "kubernetes Service"),
-                      .claims = staleness.apply(slice->claims, "kubernetes PersistentVolumeClaim"),
-                      .volumes = staleness.apply(slice->volumes, "kubernetes PersistentVolume"),
-                      .nodes = staleness.apply(slice->nodes, "kubernetes Node"),
-                      .reports = staleness.apply(slice->reports)});
+  auto aged = std::make_shared<KubernetesSlice>(*slice);
+  KubernetesSlice::for_each_kind([&](auto place) {
+    (*aged).*place =
+        staleness.apply((*slice).*place, staleness.source() + " " + std::string(kind_of(place)));
+  });
+  aged->reports = staleness.apply(slice->reports);
+  return aged;
 }
 
 std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,

@@ -20,6 +20,10 @@ concept HasFields = requires { T::fields(); };
 
 template <HasFields T>
 void put(JsonWriter& out, const T& value);
+template <typename T>
+void put(JsonWriter& out, const std::vector<T>& v);
+template <typename T>
+void put(JsonWriter& out, const std::map<std::string, T>& v);
 
 void put(JsonWriter& out, const std::string& v) { out.value(v); }
 void put(JsonWriter& out, bool v) { out.value(v); }
@@ -121,6 +125,7 @@ Result<T> parsed(JsonValue value, Parse parse, std::string_view expected) {
 template <>
 struct Get<std::string> {
   static Result<std::string> from(JsonValue v) {
+    if (!v.present()) return std::string();  // of a tape from before this member
     return scalar<std::string>(v, [](JsonValue j) { return j.string(); }, "a text");
   }
 };
@@ -250,6 +255,9 @@ std::optional<ErrorCode> parse_code(std::string_view text) {
 template <typename T>
 struct Get<Observed<T>> {
   static Result<Observed<T>> from(JsonValue v) {
+    if (!v.present()) {
+      return Observed<T>::unknown(Error(ErrorCode::kUnavailable, "not recorded"), "tape");
+    }
     if (const auto absent = v["absent"].string()) {
       const auto absence = parse_absence(*absent);
       const auto code = parse_code(v["code"].string().value_or(""));

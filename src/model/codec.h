@@ -2,6 +2,10 @@
 // its fields() list; times are RFC 3339 with nanoseconds, durations Prometheus text, LSNs in
 // PostgreSQL's notation, and an Observed is {"at": …, "value": …} or {"absent": …, "code": …,
 // "message": …, "source": …}. The model holds no secrets, so neither do these texts.
+//
+// A tape may be older than a member. One that is not there reads as what its type has for "absent":
+// an empty text, an empty list, no value, an Observed that is unknown ("not recorded"). Flags and
+// numbers have no such value and must be there, so a member that is added later is not one of them.
 #pragma once
 
 #include "base/json.h"

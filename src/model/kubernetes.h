@@ -7,76 +7,71 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/observed.h"
-#include "model/fields.h"
+#include "model/cnpg.h"
+#include "model/object_meta.h"
 #include "model/source_report.h"
 
 namespace keelwatch::model {
 
-struct ObjectMeta {
-  std::string ns;  // empty for cluster-scoped objects
+// A container of a Pod, as the kubelet reports it.
+struct ContainerStatus {
   std::string name;
-  std::string uid;
-  std::map<std::string, std::string> labels;
-  std::map<std::string, std::string> annotations;  // without kubectl's last-applied copy
-  std::optional<WallTime> creation_timestamp;
-  std::optional<WallTime> deletion_timestamp;
+  bool init =
+      false;  // from initContainerStatuses; sidecars with restartPolicy Always are there too
+  std::optional<bool> ready;
+  std::int64_t restarts = 0;
+  std::optional<WallTime> running_since;
+  std::string waiting_reason;  // CrashLoopBackOff, ImagePullBackOff, ...; empty: not waiting
+  std::string waiting_message;
+  std::string terminated_reason;  // OOMKilled, Error, Completed, ...; empty: not terminated
+  std::optional<std::int64_t> exit_code;
+  std::optional<WallTime> terminated_at;
+  // Of the run before this one.
+  std::string last_terminated_reason;
+  std::optional<std::int64_t> last_exit_code;
+  std::optional<WallTime> last_terminated_at;
 
   static constexpr auto fields() {
-    return std::tuple(field("namespace", &ObjectMeta::ns), field("name", &ObjectMeta::name),
-                      field("uid", &ObjectMeta::uid), field("labels", &ObjectMeta::labels),
-                      field("annotations", &ObjectMeta::annotations),
-                      field("creationTimestamp", &ObjectMeta::creation_timestamp),
-                      field("deletionTimestamp", &ObjectMeta::deletion_timestamp));
+    using S = ContainerStatus;
+    return std::tuple(field("name", &S::name), field("init", &S::init), field("ready", &S::ready),
+                      field("restarts", &S::restarts), field("runningSince", &S::running_since),
+                      field("waitingReason", &S::waiting_reason),
+                      field("waitingMessage", &S::waiting_message),
+                      field("terminatedReason", &S::terminated_reason),
+                      field("exitCode", &S::exit_code), field("terminatedAt", &S::terminated_at),
+                      field("lastTerminatedReason", &S::last_terminated_reason),
+                      field("lastExitCode", &S::last_exit_code),
+                      field("lastTerminatedAt", &S::last_terminated_at));
   }
 };
 
-// A postgresql.cnpg.io/v1 Cluster (CNPG api/v1/cluster_types.go).
-struct Cluster {
-  ObjectMeta meta;
-  std::optional<std::int64_t> instances;  // spec.instances: desired
-  std::string image;                      // status.image or spec.imageName
-  std::string superuser_secret;
-  std::string ca_secret;  // status.certificates.serverCASecret
-  std::vector<std::string> server_alt_dns_names;
-  std::string slot_prefix;       // spec.replicationSlots.highAvailability.slotPrefix
-  bool replica_cluster = false;  // spec.replica.enabled, or primary names another cluster
-  std::string phase;             // status.phase, verbatim
-  std::string phase_reason;
-  std::string current_primary;
-  std::string target_primary;
-  std::optional<WallTime> current_primary_timestamp;
-  std::optional<WallTime> target_primary_timestamp;
-  std::optional<WallTime> current_primary_failing_since;
-  std::optional<std::int64_t> ready_instances;
-  std::optional<std::int64_t> status_instances;
-  std::optional<std::int64_t> timeline_id;
-  std::string system_id;
+// Condition PodScheduled: whether the Pod has a node, and else why not.
+struct Scheduling {
+  std::optional<bool> scheduled;
+  std::string reason;   // Unschedulable, SchedulingGated
+  std::string message;  // the scheduler's words
+  // From "0/3 nodes are available: ...": how many fit, of how many it looked at.
+  std::optional<std::int64_t> nodes_fitting;
+  std::optional<std::int64_t> nodes_seen;
+  std::optional<WallTime> since;
 
   static constexpr auto fields() {
     return std::tuple(
-        field("metadata", &Cluster::meta), field("instances", &Cluster::instances),
-        field("image", &Cluster::image), field("superuserSecret", &Cluster::superuser_secret),
-        field("caSecret", &Cluster::ca_secret),
-        field("serverAltDNSNames", &Cluster::server_alt_dns_names),
-        field("slotPrefix", &Cluster::slot_prefix),
-        field("replicaCluster", &Cluster::replica_cluster), field("phase", &Cluster::phase),
-        field("phaseReason", &Cluster::phase_reason),
-        field("currentPrimary", &Cluster::current_primary),
-        field("targetPrimary", &Cluster::target_primary),
-        field("currentPrimaryTimestamp", &Cluster::current_primary_timestamp),
-        field("targetPrimaryTimestamp", &Cluster::target_primary_timestamp),
-        field("currentPrimaryFailingSince", &Cluster::current_primary_failing_since),
-        field("readyInstances", &Cluster::ready_instances),
-        field("statusInstances", &Cluster::status_instances),
-        field("timelineID", &Cluster::timeline_id), field("systemID", &Cluster::system_id));
+        field("scheduled", &Scheduling::scheduled), field("reason", &Scheduling::reason),
+        field("message", &Scheduling::message), field("nodesFitting", &Scheduling::nodes_fitting),
+        field("nodesSeen", &Scheduling::nodes_seen), field("since", &Scheduling::since));
   }
 };
 
 struct Pod {
+  static constexpr std::string_view kKind = "Pod";
+
   ObjectMeta meta;
   std::string node;
   std::string phase;  // Pending, Running, Succeeded, Failed, Unknown
@@ -85,12 +80,25 @@ struct Pod {
   std::optional<WallTime> ready_transition;  // when that condition changed last
   std::int64_t restarts = 0;                 // summed over containers
   std::vector<std::string> claims;           // names of the PersistentVolumeClaims it mounts
+  // CNPG's labels (pkg/utils/labels_annotations.go); empty on other Pods.
+  std::string cnpg_cluster;   // cnpg.io/cluster
+  std::string cnpg_role;      // cnpg.io/podRole: instance, pooler; empty before 1.20
+  std::string instance_role;  // cnpg.io/instanceRole, or its older alias role: primary, replica
+  std::string pooler;         // cnpg.io/poolerName
+  std::vector<ContainerStatus> containers;
+  Scheduling scheduling;
+  std::string reason;  // status.reason: Evicted, NodeLost, OutOfcpu, ...
+  std::string message;
 
   static constexpr auto fields() {
     return std::tuple(field("metadata", &Pod::meta), field("node", &Pod::node),
                       field("phase", &Pod::phase), field("podIP", &Pod::pod_ip),
                       field("ready", &Pod::ready), field("readyTransition", &Pod::ready_transition),
-                      field("restarts", &Pod::restarts), field("claims", &Pod::claims));
+                      field("restarts", &Pod::restarts), field("claims", &Pod::claims),
+                      field("cnpgCluster", &Pod::cnpg_cluster), field("cnpgRole", &Pod::cnpg_role),
+                      field("instanceRole", &Pod::instance_role), field("pooler", &Pod::pooler),
+                      field("containers", &Pod::containers), field("scheduling", &Pod::scheduling),
+                      field("reason", &Pod::reason), field("message", &Pod::message));
   }
 };
 
@@ -103,6 +111,8 @@ struct ServicePort {
 };
 
 struct Service {
+  static constexpr std::string_view kKind = "Service";
+
   ObjectMeta meta;
   std::string type;
   std::string cluster_ip;
@@ -123,6 +133,8 @@ struct Service {
 };
 
 struct PersistentVolumeClaim {
+  static constexpr std::string_view kKind = "PersistentVolumeClaim";
+
   ObjectMeta meta;
   std::string phase;  // Pending, Bound, Lost
   std::string volume_name;
@@ -139,6 +151,8 @@ struct PersistentVolumeClaim {
 };
 
 struct PersistentVolume {
+  static constexpr std::string_view kKind = "PersistentVolume";
+
   ObjectMeta meta;
   std::string phase;
   std::string storage_class;
@@ -163,6 +177,8 @@ struct PersistentVolume {
 };
 
 struct Node {
+  static constexpr std::string_view kKind = "Node";
+
   ObjectMeta meta;
   std::optional<bool> ready;  // condition Ready; Unknown counts as false
   bool unschedulable = false;
@@ -176,13 +192,100 @@ struct Node {
   }
 };
 
+// One address behind a Service. Conditions are absent where the controller does not know them,
+// which readers are told to take for "ready" (k8s.io/api discovery/v1).
+struct Endpoint {
+  std::vector<std::string> addresses;  // interchangeable; the first is what clients use
+  std::optional<bool> ready;
+  std::optional<bool> serving;  // ready, whether or not it terminates
+  std::optional<bool> terminating;
+  std::string pod;  // targetRef, if it is a Pod
+  std::string node;
+
+  static constexpr auto fields() {
+    return std::tuple(field("addresses", &Endpoint::addresses), field("ready", &Endpoint::ready),
+                      field("serving", &Endpoint::serving),
+                      field("terminating", &Endpoint::terminating), field("pod", &Endpoint::pod),
+                      field("node", &Endpoint::node));
+  }
+};
+
+// discovery.k8s.io/v1: a part of the addresses behind a Service.
+struct EndpointSlice {
+  static constexpr std::string_view kKind = "EndpointSlice";
+
+  ObjectMeta meta;
+  std::string service;       // label kubernetes.io/service-name
+  std::string address_type;  // IPv4, IPv6, FQDN
+  std::vector<ServicePort> ports;
+  std::vector<Endpoint> endpoints;
+
+  static constexpr auto fields() {
+    return std::tuple(
+        field("metadata", &EndpointSlice::meta), field("service", &EndpointSlice::service),
+        field("addressType", &EndpointSlice::address_type), field("ports", &EndpointSlice::ports),
+        field("endpoints", &EndpointSlice::endpoints));
+  }
+};
+
+// coordination.k8s.io/v1: who leads the replicas of an operator, and until when.
+struct Lease {
+  static constexpr std::string_view kKind = "Lease";
+
+  ObjectMeta meta;
+  std::string holder;  // empty: released
+  std::optional<std::int64_t> duration_seconds;
+  std::optional<WallTime> acquired;
+  std::optional<WallTime> renewed;
+  std::optional<std::int64_t> transitions;
+
+  static constexpr auto fields() {
+    return std::tuple(field("metadata", &Lease::meta), field("holder", &Lease::holder),
+                      field("durationSeconds", &Lease::duration_seconds),
+                      field("acquired", &Lease::acquired), field("renewed", &Lease::renewed),
+                      field("transitions", &Lease::transitions));
+  }
+};
+
+// apps/v1, of those that keep the databases running only: the operators.
+struct Deployment {
+  static constexpr std::string_view kKind = "Deployment";
+
+  ObjectMeta meta;
+  // cloudnative-pg, plugin-barman-cloud, cert-manager, cert-manager-webhook,
+  // cert-manager-cainjector: by its images, else by its labels. Empty: another one, or it could not
+  // be decoded.
+  std::string component;
+  std::vector<std::string> images;
+  std::optional<std::int64_t> replicas;  // desired
+  std::optional<std::int64_t> ready_replicas;
+  std::optional<std::int64_t> available_replicas;
+  std::optional<std::int64_t> updated_replicas;
+  std::optional<std::int64_t> generation;
+  std::optional<std::int64_t> observed_generation;  // that the counts are about
+  std::vector<Condition> conditions;                // Available, Progressing, ReplicaFailure
+
+  static constexpr auto fields() {
+    return std::tuple(
+        field("metadata", &Deployment::meta), field("component", &Deployment::component),
+        field("images", &Deployment::images), field("replicas", &Deployment::replicas),
+        field("readyReplicas", &Deployment::ready_replicas),
+        field("availableReplicas", &Deployment::available_replicas),
+        field("updatedReplicas", &Deployment::updated_replicas),
+        field("generation", &Deployment::generation),
+        field("observedGeneration", &Deployment::observed_generation),
+        field("conditions", &Deployment::conditions));
+  }
+};
+
 // Sorted by (namespace, name); pointers are shared between successive slices.
 template <typename T>
 using ObjectList = std::vector<std::shared_ptr<const T>>;
 
 // What the Kubernetes source publishes. Each kind is one answer: known, unknown (with the missing
 // right named when the API server said 403), not installed (no such API group), or not set up (no
-// kubeconfig and no service account).
+// kubeconfig and no service account; Leases and Deployments also where the namespaces to look into
+// are chosen and those of the operators are not among them).
 struct KubernetesSlice {
   Observed<ObjectList<Cluster>> clusters;
   Observed<ObjectList<Pod>> pods;
@@ -190,15 +293,63 @@ struct KubernetesSlice {
   Observed<ObjectList<PersistentVolumeClaim>> claims;
   Observed<ObjectList<PersistentVolume>> volumes;
   Observed<ObjectList<Node>> nodes;
-  std::vector<SourceReport> reports;  // target = kind ("Cluster", "Pod", ...)
+  Observed<ObjectList<Pooler>> poolers;
+  Observed<ObjectList<Database>> databases;
+  Observed<ObjectList<EndpointSlice>> endpoint_slices;
+  Observed<ObjectList<Lease>> leases;            // leader elections of the operators
+  Observed<ObjectList<Deployment>> deployments;  // those with a component
+  std::vector<SourceReport> reports;             // target = kind ("Cluster", "Pod", ...)
 
   static constexpr auto fields() {
-    return std::tuple(
-        field("clusters", &KubernetesSlice::clusters), field("pods", &KubernetesSlice::pods),
-        field("services", &KubernetesSlice::services), field("claims", &KubernetesSlice::claims),
-        field("volumes", &KubernetesSlice::volumes), field("nodes", &KubernetesSlice::nodes),
-        field("reports", &KubernetesSlice::reports));
+    using S = KubernetesSlice;
+    return std::tuple(field("clusters", &S::clusters), field("pods", &S::pods),
+                      field("services", &S::services), field("claims", &S::claims),
+                      field("volumes", &S::volumes), field("nodes", &S::nodes),
+                      field("poolers", &S::poolers), field("databases", &S::databases),
+                      field("endpointSlices", &S::endpoint_slices), field("leases", &S::leases),
+                      field("deployments", &S::deployments), field("reports", &S::reports));
+  }
+
+  // Calls f(place) with the member of each kind, an Observed<ObjectList<T>> KubernetesSlice::*.
+  template <typename F>
+  static void for_each_kind(F&& f) {
+    using S = KubernetesSlice;
+    f(&S::clusters);
+    f(&S::pods);
+    f(&S::services);
+    f(&S::claims);
+    f(&S::volumes);
+    f(&S::nodes);
+    f(&S::poolers);
+    f(&S::databases);
+    f(&S::endpoint_slices);
+    f(&S::leases);
+    f(&S::deployments);
+  }
+
+  // Every kind absent for that reason, without reports.
+  [[nodiscard]] static KubernetesSlice absent(const Why& why);
+};
+
+template <typename T>
+[[nodiscard]] constexpr std::string_view kind_of(
+    Observed<ObjectList<T>> KubernetesSlice::* /*place*/) {
+  return T::kKind;
+}
+
+namespace internal {
+struct AbsentOfAnyKind {
+  const Why& why;
+  template <typename T>
+  operator Observed<T>() const {
+    return Observed<T>::absent(why);
   }
 };
+}  // namespace internal
+
+inline KubernetesSlice KubernetesSlice::absent(const Why& why) {
+  const internal::AbsentOfAnyKind no{why};
+  return {no, no, no, no, no, no, no, no, no, no, no, {}};
+}
 
 }  // namespace keelwatch::model

@@ -62,6 +62,38 @@ TEST_CASE("RFC 3339 times read with any offset, and print in UTC", "[base]") {
   }
 }
 
+TEST_CASE("times read as Go prints them", "[base]") {
+  struct Case {
+    const char* text;
+    const char* printed;  // nullptr: not a time
+  };
+  const Case cases[] = {
+      {"2026-02-01 10:00:00 +0000 UTC", "2026-02-01T10:00:00.000Z"},
+      {"2026-02-01 10:00:00.5 +0000 UTC", "2026-02-01T10:00:00.500Z"},
+      {"2026-07-01 10:00:00 +0200 CEST", "2026-07-01T08:00:00.000Z"},
+      {"2026-07-01 10:00:00 -0330 -0330", "2026-07-01T13:30:00.000Z"},
+      {"2026-02-01 10:00:00.123456789 +0100 CET m=+0.017", "2026-02-01T09:00:00.123Z"},
+      {"2026-02-01 10:00:00 +0000", "2026-02-01T10:00:00.000Z"},
+      {"0001-01-01 00:00:00 +0000 UTC", nullptr},  // Go's zero time is before our clock's first
+      {"", nullptr},
+      {"2026-02-01", nullptr},
+      {"2026-02-01 10:00:00", nullptr},
+      {"2026-02-01 10:00:00 UTC", nullptr},
+      {"2026-02-01 10:00:00 +000", nullptr},
+      {"2026-02-01 10:00:00 +00000 UTC", nullptr},
+      {"2026-02-01T10:00:00 +0000 UTC", nullptr},
+      {"2026-02-30 10:00:00 +0000 UTC", nullptr},
+      {"2026-02-01 10:00:00. +0000 UTC", nullptr},
+      {"2026-02-01 10:00:00 +a000 UTC", nullptr},
+  };
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const auto parsed = parse_go_time(c.text);
+    REQUIRE(parsed.has_value() == (c.printed != nullptr));
+    if (parsed) CHECK(format_rfc3339(*parsed) == c.printed);
+  }
+}
+
 TEST_CASE("HTTP dates read", "[base]") {
   const auto parsed = parse_http_date("Wed, 25 Nov 2026 02:56:43 GMT");
   REQUIRE(parsed);

@@ -68,6 +68,7 @@ kubernetes:
   kubeconfig: /dev/null/kubeconfig
   context: lab
   namespaces: [db, db2]
+  operator_namespaces: [cnpg-system]
   request_timeout: 11s
   health_interval: 6s
   health_timeout: 3s
@@ -105,8 +106,9 @@ alerts:
 )");
   Config expected;
   expected.step_interval = 2s;
-  expected.kubernetes = {Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, 11s, 6s, 3s,
-                         2min};
+  expected.kubernetes = {
+      Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, {"cnpg-system"}, 11s, 6s, 3s,
+      2min};
   const PostgresLogin login = {
       "watcher",        "/dev/null/password", "", "app", "verify-ca", "/dev/null/ca",
       "/dev/null/cert", "/dev/null/key"};

@@ -1,6 +1,7 @@
 // What the Kubernetes source promises, on every API server that there is to try it on.
 #include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <filesystem>
 #include <fstream>
@@ -53,9 +54,11 @@ struct Server {
                                folder.path());
   }
   [[nodiscard]] KubernetesReader reader(std::vector<std::string> namespaces,
-                                        sources::ReflectorTiming timing = quick_timing()) const {
+                                        sources::ReflectorTiming timing = quick_timing(),
+                                        std::vector<std::string> operator_namespaces = {}) const {
     config::Kubernetes settings;
     settings.namespaces = std::move(namespaces);
+    settings.operator_namespaces = std::move(operator_namespaces);
     settings.health_interval = 200ms;
     return {std::move(settings), environment(), timing};
   }
@@ -88,6 +91,36 @@ std::string pods_text(const KubernetesSlice& slice) {
     out += pod->meta.name + "=" + (mark == pod->meta.labels.end() ? "" : mark->second) + " ";
   }
   return out;
+}
+
+std::string lease_json(const std::string& ns, const std::string& name, const std::string& holder) {
+  return R"({"apiVersion":"coordination.k8s.io/v1","kind":"Lease","metadata":{"namespace":")" + ns +
+         R"(","name":")" + name + R"("},"spec":{"leaseDurationSeconds":15,"holderIdentity":")" +
+         holder + R"("}})";
+}
+
+std::string deployment_json(const std::string& ns, const std::string& name,
+                            const std::string& image) {
+  return R"({"apiVersion":"apps/v1","kind":"Deployment","metadata":{"namespace":")" + ns +
+         R"(","name":")" + name + R"("},"spec":{"replicas":1,"selector":{"matchLabels":{"a":"b"}},
+         "template":{"metadata":{"labels":{"a":"b"}},
+                     "spec":{"containers":[{"name":"c","image":")" +
+         image + R"("}]}}}})";
+}
+
+// "ns/a=holder ns/b=holder ".
+std::string leases_text(const KubernetesSlice& slice) {
+  const auto* leases = slice.leases.if_known();
+  if (!leases) return "unknown";
+  std::string out;
+  for (const auto& lease : *leases) {
+    out += lease->meta.ns + "/" + lease->meta.name + "=" + lease->holder + " ";
+  }
+  return out;
+}
+
+KubernetesReader::Wanted leases_are(std::string text) {
+  return [text = std::move(text)](const KubernetesSlice& s) { return leases_text(s) == text; };
 }
 
 KubernetesReader::Wanted pods_are(std::string text) {
@@ -286,6 +319,150 @@ TEST_CASE("the watch is killed again and again while objects change: no change i
   // Resuming, not listing again, brought them: a listing counts one request per page.
   CHECK(reader.report("Pod").errors.contains("unavailable"));
   CHECK_THAT(reader.log(), !Catch::Contains("listing again"));
+}
+
+TEST_CASE("Leases are watched by the names of the operators' and no others",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(lease_json("leasing-b", "db9c8771.cnpg.io", "one"));
+  server.api->put(lease_json("leasing-a", "db9c8771.cnpg.io", "two"));
+  server.api->put(lease_json("leasing-a", "822e3f5c.cnpg.io", "three"));
+  server.api->put(lease_json("leasing-a", "somebody-else", "four"));
+  KubernetesReader reader = server.reader({});
+  REQUIRE(
+      reader.until(leases_are("leasing-a/822e3f5c.cnpg.io=three leasing-a/db9c8771.cnpg.io=two "
+                              "leasing-b/db9c8771.cnpg.io=one ")));
+  // Its changes come with the next publication, which every health check is.
+  server.api->put(lease_json("leasing-b", "db9c8771.cnpg.io", "another"));
+  server.api->remove({"coordination.k8s.io/v1", "Lease", "leasing-a", "822e3f5c.cnpg.io"});
+  CHECK(reader.until(
+      leases_are("leasing-a/db9c8771.cnpg.io=two leasing-b/db9c8771.cnpg.io=another ")));
+  CHECK(reader.report("Lease").up);
+}
+
+TEST_CASE("operators are looked for where they may be, and only known absent there",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(lease_json("operating", "db9c8771.cnpg.io", "one"));
+  server.api->put(
+      deployment_json("operating", "op", "ghcr.io/cloudnative-pg/cloudnative-pg:1.27.1"));
+  server.api->put(deployment_json("operating", "web", "example/web:1"));
+  const auto settled = [](const KubernetesSlice& s) {
+    return s.nodes.is_known() && s.services.is_known();
+  };
+  {
+    KubernetesReader reader = server.reader({"databases"});
+    REQUIRE(reader.until(settled));
+    CHECK(reader.slice().leases.why().absence == Absence::kNotSetUp);
+    CHECK(reader.slice().deployments.why().absence == Absence::kNotSetUp);
+    CHECK_THAT(reader.slice().deployments.why().error.message(),
+               Catch::Contains("kubernetes.operator_namespaces is not"));
+    CHECK(reader.report("Lease").not_set_up);
+    CHECK_FALSE(reader.report("Lease").up);
+  }
+  KubernetesReader reader = server.reader({"databases"}, quick_timing(), {"operating"});
+  REQUIRE(reader.until(leases_are("operating/db9c8771.cnpg.io=one ")));
+  REQUIRE(reader.until([](const KubernetesSlice& s) { return s.deployments.is_known(); }));
+  const auto& deployments = reader.slice().deployments.known_value();
+  REQUIRE(deployments.size() == 1);
+  CHECK(deployments[0]->meta.name == "op");
+  CHECK(deployments[0]->component == "cloudnative-pg");
+  server.api->remove({"apps/v1", "Deployment", "operating", "op"});
+  CHECK(reader.until([](const KubernetesSlice& s) {
+    return s.deployments.is_known() && s.deployments.known_value().empty();
+  }));
+}
+
+TEST_CASE("a right that is missing makes only its kind unknown", "[contract][kubernetes]") {
+  struct Case {
+    const char* kind;
+    const char* group;
+    const char* resource;
+    const char* message;
+  };
+  const Case cases[] = {
+      {"Pooler", "postgresql.cnpg.io", "poolers",
+       "the right is missing to list poolers.postgresql.cnpg.io at the cluster scope: "},
+      {"Database", "postgresql.cnpg.io", "databases",
+       "the right is missing to list databases.postgresql.cnpg.io at the cluster scope: "},
+      {"EndpointSlice", "discovery.k8s.io", "endpointslices",
+       "the right is missing to list endpointslices.discovery.k8s.io at the cluster scope: "},
+      {"Lease", "coordination.k8s.io", "leases",
+       "the right is missing to list leases.coordination.k8s.io \"822e3f5c.cnpg.io\" at the "
+       "cluster scope: "},
+      {"Deployment", "apps", "deployments",
+       "the right is missing to list deployments.apps at the cluster scope: "},
+  };
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->install("postgresql.cnpg.io");
+  for (const Case& c : cases) {
+    INFO(c.kind);
+    server.api->forbid(c.group, c.resource);
+    KubernetesReader reader = server.reader({});
+    // Known, or absent for a reason that is not "not listed yet".
+    const auto answered = [](const auto& answer) {
+      return answer.is_known() || answer.why().error.code() != ErrorCode::kUnavailable;
+    };
+    REQUIRE(reader.until([&](const KubernetesSlice& s) {
+      bool all = true;
+      KubernetesSlice::for_each_kind([&](auto place) { all = all && answered(s.*place); });
+      return all;
+    }));
+    KubernetesSlice::for_each_kind([&](auto place) {
+      INFO(model::kind_of(place));
+      const auto& answer = reader.slice().*place;
+      CHECK(answer.is_known() == (model::kind_of(place) != c.kind));
+      if (answer.is_known()) return;
+      CHECK(answer.why().absence == Absence::kUnknown);
+      CHECK(answer.why().error.code() == ErrorCode::kForbidden);
+      CHECK_THAT(answer.why().error.message(), Catch::StartsWith(c.message));
+    });
+    CHECK(reader.report(c.kind).errors.at("forbidden") >= 1);
+    server.api->allow(c.group, c.resource);
+    CHECK(reader.until([&](const KubernetesSlice&) { return reader.report(c.kind).up; }));
+  }
+}
+
+TEST_CASE("the objects of every CNPG version arrive with all that is around them",
+          "[contract][kubernetes]") {
+  struct Case {
+    const char* version;
+    const char* ns;
+    const char* phase;
+    std::size_t poolers, databases, pods, endpoint_slices, leases, deployments;
+  };
+  const Case cases[] = {
+      {"1.24", "shop", "Cluster in healthy state", 1, 0, 1, 2, 1, 1},
+      {"1.27", "db", "Failing over", 1, 1, 2, 1, 2, 3},
+      {"1.30", "dr", "Rearranging the furniture", 1, 2, 0, 0, 1, 1},
+  };
+  const std::string server_name = GENERATE(from_range(kube_server_names()));
+  for (const Case& c : cases) {
+    INFO(c.version);
+    const Server server(server_name);
+    server.api->install("postgresql.cnpg.io");
+    std::ifstream file(std::string(KEELWATCH_SOURCE_DIR "/tests/testdata/cnpg/") + c.version +
+                       ".json");
+    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    JsonReader json;
+    json.parse(text)["items"].for_each([&](JsonValue object) { server.api->put(object.raw()); });
+    KubernetesReader reader =
+        server.reader({c.ns}, quick_timing(), {"cnpg-system", "cert-manager"});
+    const auto count = [](const auto& answer) {
+      return answer.is_known() ? answer.known_value().size() : 999;
+    };
+    const bool arrived = reader.until([&](const KubernetesSlice& s) {
+      return count(s.clusters) == 1 && s.clusters.known_value()[0]->phase == c.phase &&
+             count(s.poolers) == c.poolers && count(s.databases) == c.databases &&
+             count(s.pods) == c.pods && count(s.endpoint_slices) == c.endpoint_slices &&
+             count(s.leases) == c.leases && count(s.deployments) == c.deployments;
+    });
+    CHECK(arrived);
+    // Each kind in its own time.
+    CHECK(reader.until([](const KubernetesSlice& s) {
+      return std::ranges::all_of(s.reports, [](const auto& report) { return report.up; });
+    }));
+  }
 }
 
 }  // namespace keelwatch::testing

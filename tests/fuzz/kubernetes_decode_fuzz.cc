@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/time_text.h"
 #include "sources/kubernetes/api_server.h"
 #include "sources/kubernetes/decode.h"
 #include "sources/kubernetes/exec_plugin.h"
@@ -47,6 +48,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   decode(decode_claim, text);
   decode(decode_volume, text);
   decode(decode_node, text);
+  decode(decode_pooler, text);
+  decode(decode_database, text);
+  decode(decode_endpoint_slice, text);
+  decode(decode_lease, text);
+  decode(decode_deployment, text);
+  (void)parse_go_time(text);
   (void)refusal(static_cast<int>(size % 600), text, "list pods");
   (void)is_api_not_found(text);
   (void)parse_exec_credential(text, "client.authentication.k8s.io/v1");

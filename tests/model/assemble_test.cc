@@ -31,6 +31,14 @@ TEST_CASE("an answer turns unknown when it is too old or from the future", "[mod
     const World world = assemble(all, Freshness{.kubernetes = 15s, .postgres = 6s}, kNow + c.later);
     CHECK(world.kubernetes->clusters.is_known() == c.kubernetes_known);
     CHECK(world.kubernetes->nodes.is_known() == c.kubernetes_known);
+    KubernetesSlice::for_each_kind([&](auto place) {
+      INFO(kind_of(place));
+      CHECK(((*world.kubernetes).*place).is_known() == c.kubernetes_known);
+      if (!c.kubernetes_known) {
+        CHECK(((*world.kubernetes).*place).why().source ==
+              "kubernetes " + std::string(kind_of(place)));
+      }
+    });
     const Instance& instance = *world.postgres->instances.at(0);
     CHECK(instance.server.is_known() == c.postgres_known);
     CHECK(instance.senders.is_known() == c.postgres_known);

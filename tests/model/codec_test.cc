@@ -61,6 +61,97 @@ TEST_CASE("slices come back from JSON as they were", "[model]") {
   CHECK(again->clusters.known_value().at(0)->instances == 3);
 }
 
+TEST_CASE("every fact of the Kubernetes objects survives a tape", "[model]") {
+  Cluster cluster = *cluster_object();
+  cluster.phase_since = kNow;
+  cluster.instance_names = {"pg-1"};
+  cluster.instances_status["failed"] = {"pg-2"};
+  cluster.instances_reported["pg-1"] = {.is_primary = true, .timeline_id = 3, .ip = "10.0.0.1"};
+  cluster.conditions = {{"Ready", "True", "ClusterIsReady", "it is", kNow}};
+  cluster.certificate_expirations = {{"ca", kNow + 24h}, {"odd", std::nullopt}};
+  cluster.claims.dangling = {"pg-9"};
+  cluster.nodes_used = 3;
+  cluster.plugins = {{"p", false, true, "o", ""}};
+  cluster.plugin_status = {{"p", "1", "{}"}};
+  cluster.roles_not_reconciled["app"] = {"why"};
+  cluster.replica.demoted = true;
+  cluster.switches.fenced_instances = std::vector<std::string>{"*"};
+  cluster.backup.volume_snapshot = true;
+  cluster.synchronous.number = 2;
+  cluster.failover_delay_seconds = 30;
+  KubernetesSlice slice = kubernetes_slice({std::make_shared<const Cluster>(cluster)});
+  Pod pod;
+  pod.instance_role = "primary";
+  pod.containers.resize(1);
+  pod.containers[0].name = "postgres";
+  pod.containers[0].restarts = 4;
+  pod.containers[0].last_exit_code = 137;
+  pod.scheduling.scheduled = false;
+  pod.scheduling.nodes_seen = 3;
+  Pooler pooler;
+  pooler.parameters["pool"] = "20";
+  Database database;
+  database.parts = {{.kind = "fdw", .name = "f", .applied = false, .message = "no"}};
+  EndpointSlice endpoints;
+  endpoints.endpoints.resize(1);
+  endpoints.endpoints[0].addresses = {"10.0.0.1"};
+  endpoints.endpoints[0].terminating = true;
+  Lease lease;
+  lease.renewed = kNow;
+  Deployment deployment;
+  deployment.component = "cloudnative-pg";
+  deployment.ready_replicas = 0;
+  const auto one = [](auto object) {
+    using T = decltype(object);
+    return Observed<ObjectList<T>>::known({std::make_shared<const T>(std::move(object))}, kNow);
+  };
+  slice.pods = one(pod);
+  slice.poolers = one(pooler);
+  slice.databases = one(database);
+  slice.endpoint_slices = one(endpoints);
+  slice.leases = one(lease);
+  slice.deployments = one(deployment);
+
+  const std::string text = encoded(slice);
+  JsonReader reader;
+  const auto back = decode_kubernetes_slice(reader.parse(text));
+  REQUIRE(back);
+  CHECK(encoded(*back) == text);
+  const Cluster& c = *back->clusters.known_value().at(0);
+  CHECK(c.instances_reported.at("pg-1").timeline_id == 3);
+  CHECK(c.certificate_expirations.at("ca") == kNow + 24h);
+  CHECK_FALSE(c.certificate_expirations.at("odd"));
+  CHECK(c.switches.fenced_instances == std::vector<std::string>{"*"});
+  CHECK_FALSE(c.switches.hibernation);
+  CHECK(back->pods.known_value().at(0)->containers.at(0).last_exit_code == 137);
+  CHECK(back->endpoint_slices.known_value().at(0)->endpoints.at(0).terminating == true);
+  CHECK(back->deployments.known_value().at(0)->ready_replicas == 0);
+}
+
+TEST_CASE("what an older tape does not have is unknown, not empty", "[model]") {
+  JsonReader reader;
+  const auto decoded = decode_kubernetes_slice(reader.parse(
+      R"({"clusters":{"at":"2026-11-25T05:05:53Z","value":[{"metadata":{"namespace":"a","name":"pg"},
+          "instances":3,"replicaCluster":false,"phase":"Cluster in healthy state"}]},
+          "reports":[]})"));
+  REQUIRE(decoded);
+  CHECK_FALSE(decoded->leases.is_known());
+  CHECK(decoded->leases.why().absence == Absence::kUnknown);
+  CHECK(decoded->leases.why().error.message() == "not recorded");
+  const Cluster& cluster = *decoded->clusters.known_value().at(0);
+  CHECK(cluster.phase == "Cluster in healthy state");
+  CHECK_FALSE(cluster.phase_since);
+  CHECK_FALSE(cluster.switches.hibernation);
+  CHECK_FALSE(cluster.switches.fenced_instances);
+  CHECK_FALSE(cluster.backup.object_store);
+  // A flag has no value that means "not recorded".
+  const auto without_flag = decode_kubernetes_slice(reader.parse(
+      R"({"clusters":{"at":"2026-11-25T05:05:53Z","value":[{"metadata":{"name":"pg"}}]}})"));
+  REQUIRE_FALSE(without_flag);
+  CHECK(without_flag.error().message() ==
+        "clusters: value: [0]: replicaCluster: expected true or false");
+}
+
 TEST_CASE("a slice that does not fit names the member", "[model]") {
   JsonReader reader;
   const auto decoded = decode_postgres_slice(reader.parse(

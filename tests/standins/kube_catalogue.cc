@@ -30,6 +30,7 @@ constexpr Row kBuiltIn[] = {
     {"apps", "v1", "statefulsets", "StatefulSet"},
     {"batch", "v1", "cronjobs", "CronJob"},
     {"batch", "v1", "jobs", "Job"},
+    {"coordination.k8s.io", "v1", "leases", "Lease"},
     {"discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"},
     {"networking.k8s.io", "v1", "ingresses", "Ingress"},
     {"networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy"},

@@ -107,6 +107,11 @@ inline model::KubernetesSlice kubernetes_slice(
       .claims = Observed<model::ObjectList<model::PersistentVolumeClaim>>::known({}, at),
       .volumes = Observed<model::ObjectList<model::PersistentVolume>>::known({}, at),
       .nodes = Observed<model::ObjectList<model::Node>>::known({}, at),
+      .poolers = Observed<model::ObjectList<model::Pooler>>::known({}, at),
+      .databases = Observed<model::ObjectList<model::Database>>::known({}, at),
+      .endpoint_slices = Observed<model::ObjectList<model::EndpointSlice>>::known({}, at),
+      .leases = Observed<model::ObjectList<model::Lease>>::known({}, at),
+      .deployments = Observed<model::ObjectList<model::Deployment>>::known({}, at),
       .reports = {}};
 }
 

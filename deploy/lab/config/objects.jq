@@ -58,6 +58,28 @@ def service($suffix; $selector): {
          ports: [{name: "postgres", port: 5432, targetPort: $port, protocol: "TCP"}]},
   status: {loadBalancer: {}}};
 
+def endpoint_slice($suffix; $pods): {
+  apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4",
+  metadata: (meta($cluster + "-" + $suffix + "-lab01")
+             + {labels: {"cnpg.io/cluster": $cluster, "kubernetes.io/service-name": ($cluster + "-" + $suffix),
+                         "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}),
+  endpoints: [$pods[] | {addresses: [.address], nodeName: .node,
+                         conditions: {ready: true, serving: true, terminating: false},
+                         targetRef: {kind: "Pod", namespace: $namespace, name: .name}}],
+  ports: [{name: "postgres", port: $port, protocol: "TCP"}]};
+
+def operator: {
+  apiVersion: "apps/v1", kind: "Deployment",
+  metadata: {name: "cnpg-controller-manager", namespace: "cnpg-system",
+             labels: {"app.kubernetes.io/name": "cloudnative-pg"}},
+  spec: {replicas: 1, selector: {matchLabels: {"app.kubernetes.io/name": "cloudnative-pg"}},
+         template: {metadata: {labels: {"app.kubernetes.io/name": "cloudnative-pg"}},
+                    spec: {containers: [{name: "manager", image: "ghcr.io/cloudnative-pg/cloudnative-pg:1.27.1"}]}}},
+  status: {observedGeneration: 1, replicas: 1, updatedReplicas: 1, readyReplicas: 1, availableReplicas: 1,
+           conditions: [{type: "Available", status: "True", reason: "MinimumReplicasAvailable",
+                         message: "Deployment has minimum availability.", lastTransitionTime: $now,
+                         lastUpdateTime: $now}]}};
+
 def cluster_object: ([$pods[] | select(.role == "primary")][0].name) as $primary | {
   apiVersion: "postgresql.cnpg.io/v1", kind: "Cluster",
   metadata: meta($cluster),
@@ -77,8 +99,12 @@ def cluster_object: ([$pods[] | select(.role == "primary")][0].name) as $primary
                   lastTransitionTime: $now}]}};
 
 {apiVersion: "v1", kind: "List", items: [
+  {apiVersion: "v1", kind: "Namespace", metadata: {name: "cnpg-system"}},
   ($pods[] | node), ($pods[] | volume), ($pods[] | claim),
   service("rw"; {"cnpg.io/instanceRole": "primary"}),
   service("ro"; {"cnpg.io/instanceRole": "replica"}),
   service("r"; {"cnpg.io/podRole": "instance"}),
-  cluster_object, ($pods[] | pod)]}
+  endpoint_slice("rw"; [$pods[] | select(.role == "primary")]),
+  endpoint_slice("ro"; [$pods[] | select(.role == "replica")]),
+  endpoint_slice("r"; $pods),
+  operator, cluster_object, ($pods[] | pod)]}

@@ -103,7 +103,12 @@ start_apiserver() {
 }
 
 put_real_objects() {
-  kube_put /apis/apiextensions.k8s.io/v1/customresourcedefinitions "$(<"$cluster_crd")" application/yaml
+  local kind
+  for kind in clusters poolers databases; do
+    [ ! -f "${cluster_crd%/*}/$kind.yaml" ] ||
+      kube_put /apis/apiextensions.k8s.io/v1/customresourcedefinitions \
+        "$(<"${cluster_crd%/*}/$kind.yaml")" application/yaml
+  done
   wait_for 20 crd_established || die "the Cluster CRD was not established"
   put_list "$lab_source/config/rbac.json"
   put_list <(lab_objects)
@@ -113,12 +118,13 @@ put_real_objects() {
 put_list() { # FILE
   local object path name code
   while read -r object; do
-    path=$(jq -r --arg ns "$namespace" '
+    path=$(jq -r '
       {Node: "nodes", PersistentVolume: "persistentvolumes", PersistentVolumeClaim: "persistentvolumeclaims",
        Service: "services", Cluster: "clusters", Pod: "pods", ClusterRole: "clusterroles",
-       ClusterRoleBinding: "clusterrolebindings"}[.kind] as $plural
+       ClusterRoleBinding: "clusterrolebindings", EndpointSlice: "endpointslices", Deployment: "deployments",
+       Namespace: "namespaces"}[.kind] as $plural
       | (if .apiVersion == "v1" then "/api/v1" else "/apis/" + .apiVersion end)
-        + (if .metadata.namespace then "/namespaces/" + $ns else "" end) + "/" + $plural' <<<"$object")
+        + (if .metadata.namespace then "/namespaces/" + .metadata.namespace else "" end) + "/" + $plural' <<<"$object")
     kube_put "$path" "$object"
     if jq -e '.status' <<<"$object" >/dev/null; then
       name=$(jq -r .metadata.name <<<"$object")

@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/json.h"
 #include "model/kubernetes.h"
@@ -30,6 +31,8 @@ struct ObjectIdentity {
 
 // postgresql.cnpg.io/v1 (decode_cnpg.cc)
 [[nodiscard]] model::Cluster decode_cluster(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::Pooler decode_pooler(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::Database decode_database(JsonReader& reader, JsonValue object);
 
 // core/v1 (decode_core.cc)
 [[nodiscard]] model::Pod decode_pod(JsonReader& reader, JsonValue object);
@@ -38,8 +41,23 @@ struct ObjectIdentity {
 [[nodiscard]] model::PersistentVolume decode_volume(JsonReader& reader, JsonValue object);
 [[nodiscard]] model::Node decode_node(JsonReader& reader, JsonValue object);
 
+// discovery.k8s.io/v1 (decode_discovery.cc)
+[[nodiscard]] model::EndpointSlice decode_endpoint_slice(JsonReader& reader, JsonValue object);
+
+// coordination.k8s.io/v1 (decode_coordination.cc)
+[[nodiscard]] model::Lease decode_lease(JsonReader& reader, JsonValue object);
+
+// apps/v1 (decode_apps.cc)
+[[nodiscard]] model::Deployment decode_deployment(JsonReader& reader, JsonValue object);
+
 // Shared by the decoders.
 [[nodiscard]] std::string text_or_empty(JsonValue value);
+// Words for people: cut after kMaxWords bytes, between two characters.
+inline constexpr std::size_t kMaxWords = 1024;
+[[nodiscard]] std::string words_or_empty(JsonValue value);
+[[nodiscard]] std::vector<std::string> texts_of(JsonValue list);
+// Of a `status`.
+[[nodiscard]] std::vector<model::Condition> conditions_of(JsonReader& reader, JsonValue status);
 // RFC 3339; absent or "" is nullopt, another text a complaint.
 [[nodiscard]] std::optional<WallTime> time_of(JsonReader& reader, JsonValue value);
 // A resource quantity (apimachinery pkg/api/resource/quantity.go: "10Gi", "1.5T", "100m", "1e3"),

@@ -1,7 +1,10 @@
+#include "base/time_text.h"
 #include "sources/kubernetes/decode.h"
 
 namespace keelwatch::sources {
 namespace {
+
+constexpr std::size_t kMaxFencedText = std::size_t{64} << 10U;
 
 // Cluster.IsReplica() of CNPG api/v1/cluster_funcs.go: `enabled` decides where it is given (always,
 // before 1.24); else the cluster is a replica unless it names itself as the primary.
@@ -30,25 +33,170 @@ std::string superuser_secret(JsonValue spec, std::string_view cluster_name) {
   return name;
 }
 
-}  // namespace
+std::string_view annotation(const model::ObjectMeta& meta, const std::string& name) {
+  const auto at = meta.annotations.find(name);
+  return at == meta.annotations.end() ? std::string_view() : std::string_view(at->second);
+}
 
-model::Cluster decode_cluster(JsonReader& reader, JsonValue object) {
-  model::Cluster cluster;
-  cluster.meta = decode_meta(reader, object["metadata"]);
-  const JsonValue spec = object["spec"];
-  const JsonValue status = object["status"];
+std::optional<std::vector<std::string>> fenced_instances(const model::ObjectMeta& meta) {
+  const auto at = meta.annotations.find("cnpg.io/fencedInstances");
+  if (at == meta.annotations.end()) return std::vector<std::string>();
+  if (at->second.size() > kMaxFencedText) return std::nullopt;
+  JsonReader reader;
+  const JsonValue list = reader.parse(at->second);
+  std::vector<std::string> names = texts_of(list);
+  if (!reader.finish() || list.type() != JsonType::kArray) return std::nullopt;
+  return names;
+}
+
+model::ClusterSwitches switches_of(const model::ObjectMeta& meta) {
+  return {.hibernation = annotation(meta, "cnpg.io/hibernation") == "on",
+          .reconciliation_disabled = annotation(meta, "cnpg.io/reconciliationLoop") == "disabled",
+          .skip_wal_archiving = annotation(meta, "cnpg.io/skipWalArchiving") == "enabled",
+          .fenced_instances = fenced_instances(meta)};
+}
+
+std::map<std::string, std::vector<std::string>> lists_of(JsonValue object) {
+  std::map<std::string, std::vector<std::string>> lists;
+  object.for_each_member([&](std::string_view key, JsonValue list) {
+    std::vector<std::string>& texts = lists[std::string(key)];
+    list.for_each([&](JsonValue text) { texts.push_back(words_or_empty(text)); });
+  });
+  return lists;
+}
+
+std::map<std::string, model::ReportedInstance> reported_of(JsonValue object) {
+  std::map<std::string, model::ReportedInstance> reported;
+  object.for_each_member([&](std::string_view pod, JsonValue state) {
+    reported[std::string(pod)] = {state["isPrimary"].boolean(), state["timeLineID"].integer(),
+                                  text_or_empty(state["ip"])};
+  });
+  return reported;
+}
+
+// Any text is valid here by the schema, so an odd one is no complaint about the object.
+std::map<std::string, std::optional<WallTime>> expirations_of(JsonValue object) {
+  std::map<std::string, std::optional<WallTime>> expirations;
+  object.for_each_member([&](std::string_view secret, JsonValue text) {
+    const std::string_view time = text.string().value_or("");
+    auto parsed = parse_go_time(time);
+    if (!parsed) parsed = parse_rfc3339(time);
+    expirations[std::string(secret)] = parsed ? std::optional(*parsed) : std::nullopt;
+  });
+  return expirations;
+}
+
+// "https://user:password@host/path" without what must not be published.
+std::string without_login(std::string url) {
+  const std::size_t scheme = url.find("://");
+  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
+  const std::size_t at = url.substr(0, url.find('/', host)).rfind('@');
+  return at == std::string::npos || at < host ? url : url.erase(host, at + 1 - host);
+}
+
+model::BackupSettings backup_of(JsonValue spec) {
+  const JsonValue backup = spec["backup"];
+  const JsonValue store = backup["barmanObjectStore"];
+  return {.object_store = store.present(),
+          .destination_path = without_login(text_or_empty(store["destinationPath"])),
+          .endpoint_url = without_login(text_or_empty(store["endpointURL"])),
+          .server_name = text_or_empty(store["serverName"]),
+          .volume_snapshot = backup["volumeSnapshot"].present(),
+          .target = text_or_empty(backup["target"]),
+          .retention_policy = text_or_empty(backup["retentionPolicy"])};
+}
+
+model::SynchronousSettings synchronous_of(JsonValue spec) {
+  const JsonValue synchronous = spec["postgresql"]["synchronous"];
+  return {.method = text_or_empty(synchronous["method"]),
+          .number = synchronous["number"].integer(),
+          .data_durability = text_or_empty(synchronous["dataDurability"]),
+          .max_standby_names_from_cluster = synchronous["maxStandbyNamesFromCluster"].integer(),
+          .standby_names_pre = texts_of(synchronous["standbyNamesPre"]),
+          .standby_names_post = texts_of(synchronous["standbyNamesPost"]),
+          .failover_quorum = synchronous["failoverQuorum"].boolean(),
+          .min_sync_replicas = spec["minSyncReplicas"].integer(),
+          .max_sync_replicas = spec["maxSyncReplicas"].integer()};
+}
+
+model::ReplicaSettings replica_of(JsonValue spec, JsonValue status) {
+  const JsonValue replica = spec["replica"];
+  const std::string token = text_or_empty(replica["promotionToken"]);
+  return {
+      .source = text_or_empty(replica["source"]),
+      .primary = text_or_empty(replica["primary"]),
+      .self = text_or_empty(replica["self"]),
+      .min_apply_delay = text_or_empty(replica["minApplyDelay"]),
+      .promotion_pending = !token.empty() && token != text_or_empty(status["lastPromotionToken"]),
+      .demoted = !text_or_empty(status["demotionToken"]).empty(),
+      .switch_in_progress =
+          status["switchReplicaClusterStatus"]["inProgress"].boolean().value_or(false)};
+}
+
+std::vector<model::ClusterPlugin> plugins_of(JsonValue spec) {
+  std::vector<model::ClusterPlugin> plugins;
+  spec["plugins"].for_each([&](JsonValue plugin) {
+    const JsonValue parameters = plugin["parameters"];
+    plugins.push_back({.name = text_or_empty(plugin["name"]),
+                       .enabled = plugin["enabled"].boolean().value_or(true),
+                       .wal_archiver = plugin["isWALArchiver"].boolean().value_or(false),
+                       .object_store = text_or_empty(parameters["barmanObjectName"]),
+                       .server_name = text_or_empty(parameters["serverName"])});
+  });
+  return plugins;
+}
+
+std::vector<model::PluginStatus> plugin_status_of(JsonValue status) {
+  std::vector<model::PluginStatus> plugins;
+  status["pluginStatus"].for_each([&](JsonValue plugin) {
+    plugins.push_back({text_or_empty(plugin["name"]), text_or_empty(plugin["version"]),
+                       words_or_empty(plugin["status"])});
+  });
+  return plugins;
+}
+
+model::ClusterClaims claims_of(JsonValue status) {
+  return {.healthy = texts_of(status["healthyPVC"]),
+          .initializing = texts_of(status["initializingPVC"]),
+          .resizing = texts_of(status["resizingPVC"]),
+          .dangling = texts_of(status["danglingPVC"]),
+          .unusable = texts_of(status["unusablePVC"])};
+}
+
+std::optional<WallTime> phase_since(const model::Cluster& cluster) {
+  const model::Condition* ready = model::find_condition(cluster.conditions, "Ready");
+  if (model::phase_kind(cluster.phase) == model::PhaseKind::kHealthy) {
+    return ready != nullptr && ready->status == "True" ? ready->since : std::nullopt;
+  }
+  if (cluster.phase.empty()) return std::nullopt;
+  if (cluster.phase == "Switchover in progress" || cluster.phase == "Failing over") {
+    if (cluster.target_primary_timestamp) return cluster.target_primary_timestamp;
+  }
+  return ready != nullptr && ready->status == "False" ? ready->since : std::nullopt;
+}
+
+void read_spec(JsonValue spec, model::Cluster& cluster) {
   cluster.instances = spec["instances"].integer();
-  cluster.image = text_or_empty(status["image"]);
-  if (cluster.image.empty()) cluster.image = text_or_empty(spec["imageName"]);
   cluster.superuser_secret = superuser_secret(spec, cluster.meta.name);
+  const JsonValue slots = spec["replicationSlots"]["highAvailability"];
+  cluster.slot_prefix = text_or_empty(slots["slotPrefix"]);
+  cluster.ha_slots = slots["enabled"].boolean();
+  cluster.replica_cluster = is_replica_cluster(spec["replica"], cluster.meta.name);
+  cluster.plugins = plugins_of(spec);
+  cluster.backup = backup_of(spec);
+  cluster.synchronous = synchronous_of(spec);
+  cluster.wal_storage = spec["walStorage"].present();
+  cluster.monitoring_tls = spec["monitoring"]["tls"]["enabled"].boolean().value_or(false);
+  cluster.failover_delay_seconds = spec["failoverDelay"].integer();
+}
+
+void read_status(JsonReader& reader, JsonValue status, model::Cluster& cluster) {
   const JsonValue certificates = status["certificates"];
   cluster.ca_secret = text_or_empty(certificates["serverCASecret"]);
-  certificates["serverAltDNSNames"].for_each(
-      [&](JsonValue name) { cluster.server_alt_dns_names.push_back(text_or_empty(name)); });
-  cluster.slot_prefix = text_or_empty(spec["replicationSlots"]["highAvailability"]["slotPrefix"]);
-  cluster.replica_cluster = is_replica_cluster(spec["replica"], cluster.meta.name);
+  cluster.server_alt_dns_names = texts_of(certificates["serverAltDNSNames"]);
+  cluster.certificate_expirations = expirations_of(certificates["expirations"]);
   cluster.phase = text_or_empty(status["phase"]);
-  cluster.phase_reason = text_or_empty(status["phaseReason"]);
+  cluster.phase_reason = words_or_empty(status["phaseReason"]);
   cluster.current_primary = text_or_empty(status["currentPrimary"]);
   cluster.target_primary = text_or_empty(status["targetPrimary"]);
   cluster.current_primary_timestamp = time_of(reader, status["currentPrimaryTimestamp"]);
@@ -59,7 +207,82 @@ model::Cluster decode_cluster(JsonReader& reader, JsonValue object) {
   cluster.status_instances = count_of(status, "instances");
   cluster.timeline_id = status["timelineID"].integer();
   cluster.system_id = text_or_empty(status["systemID"]);
+  cluster.instance_names = texts_of(status["instanceNames"]);
+  cluster.instances_status = lists_of(status["instancesStatus"]);
+  cluster.instances_reported = reported_of(status["instancesReportedState"]);
+  cluster.conditions = conditions_of(reader, status);
+  cluster.claims = claims_of(status);
+  cluster.nodes_used = status["topology"]["nodesUsed"].integer();
+  cluster.plugin_status = plugin_status_of(status);
+  cluster.roles_not_reconciled = lists_of(status["managedRolesStatus"]["cannotReconcile"]);
+}
+
+void add_parts(JsonValue status, const char* key, const char* kind, model::Database& database) {
+  status[key].for_each([&](JsonValue part) {
+    database.parts.push_back({kind, text_or_empty(part["name"]), part["applied"].boolean(),
+                              words_or_empty(part["message"])});
+  });
+}
+
+}  // namespace
+
+model::Cluster decode_cluster(JsonReader& reader, JsonValue object) {
+  model::Cluster cluster;
+  cluster.meta = decode_meta(reader, object["metadata"]);
+  const JsonValue spec = object["spec"];
+  const JsonValue status = object["status"];
+  cluster.image = text_or_empty(status["image"]);
+  if (cluster.image.empty()) cluster.image = text_or_empty(spec["imageName"]);
+  read_spec(spec, cluster);
+  read_status(reader, status, cluster);
+  cluster.replica = replica_of(spec, status);
+  cluster.switches = switches_of(cluster.meta);
+  cluster.phase_since = phase_since(cluster);
   return cluster;
+}
+
+model::Pooler decode_pooler(JsonReader& reader, JsonValue object) {
+  model::Pooler pooler;
+  pooler.meta = decode_meta(reader, object["metadata"]);
+  const JsonValue spec = object["spec"];
+  const JsonValue bouncer = spec["pgbouncer"];
+  pooler.cluster = text_or_empty(spec["cluster"]["name"]);
+  pooler.type = text_or_empty(spec["type"]);
+  pooler.instances = spec["instances"].integer();
+  pooler.pool_mode = text_or_empty(bouncer["poolMode"]);
+  pooler.paused = bouncer["paused"].boolean().value_or(false);
+  bouncer["parameters"].for_each_member([&](std::string_view key, JsonValue value) {
+    pooler.parameters.emplace(key, text_or_empty(value));
+  });
+  const JsonValue status = object["status"];
+  pooler.status_instances = status["instances"].integer();
+  // Written as `omitempty`: a status without it, once there is one, is a count of zero.
+  if (!pooler.status_instances && status.present()) pooler.status_instances = 0;
+  pooler.phase = text_or_empty(status["phase"]);
+  pooler.phase_reason = words_or_empty(status["phaseReason"]);
+  pooler.error = words_or_empty(status["error"]);
+  return pooler;
+}
+
+model::Database decode_database(JsonReader& reader, JsonValue object) {
+  model::Database database;
+  database.meta = decode_meta(reader, object["metadata"]);
+  database.generation = object["metadata"]["generation"].integer();
+  const JsonValue spec = object["spec"];
+  database.cluster = text_or_empty(spec["cluster"]["name"]);
+  database.name = text_or_empty(spec["name"]);
+  database.owner = text_or_empty(spec["owner"]);
+  database.ensure = text_or_empty(spec["ensure"]);
+  database.reclaim_policy = text_or_empty(spec["databaseReclaimPolicy"]);
+  const JsonValue status = object["status"];
+  database.applied = status["applied"].boolean();
+  database.message = words_or_empty(status["message"]);
+  database.observed_generation = status["observedGeneration"].integer();
+  add_parts(status, "schemas", "schema", database);
+  add_parts(status, "extensions", "extension", database);
+  add_parts(status, "fdws", "fdw", database);
+  add_parts(status, "servers", "server", database);
+  return database;
 }
 
 }  // namespace keelwatch::sources

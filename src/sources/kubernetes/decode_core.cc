@@ -1,3 +1,5 @@
+#include <charconv>
+
 #include "sources/kubernetes/decode.h"
 
 namespace keelwatch::sources {
@@ -22,6 +24,56 @@ std::optional<bool> condition_status(JsonValue found) {
   return *status == "True";
 }
 
+std::string label(const model::ObjectMeta& meta, const std::string& name) {
+  const auto at = meta.labels.find(name);
+  return at == meta.labels.end() ? "" : at->second;
+}
+
+// "0/3 nodes are available: ..." (kube-scheduler, framework.FitError): the two numbers.
+void read_counts(std::string_view message, model::Scheduling& scheduling) {
+  std::int64_t fitting = 0;
+  std::int64_t seen = 0;
+  const char* const end = message.data() + message.size();
+  const auto first = std::from_chars(message.data(), end, fitting);
+  if (first.ec != std::errc() || first.ptr == end || *first.ptr != '/') return;
+  const auto second = std::from_chars(first.ptr + 1, end, seen);
+  const std::string_view rest(second.ptr, static_cast<std::size_t>(end - second.ptr));
+  if (second.ec != std::errc() || !rest.starts_with(" nodes are available")) return;
+  scheduling.nodes_fitting = fitting;
+  scheduling.nodes_seen = seen;
+}
+
+model::Scheduling scheduling_of(JsonReader& reader, JsonValue scheduled) {
+  model::Scheduling scheduling;
+  scheduling.scheduled = condition_status(scheduled);
+  scheduling.reason = text_or_empty(scheduled["reason"]);
+  scheduling.message = words_or_empty(scheduled["message"]);
+  scheduling.since = time_of(reader, scheduled["lastTransitionTime"]);
+  read_counts(scheduling.message, scheduling);
+  return scheduling;
+}
+
+model::ContainerStatus container_of(JsonReader& reader, JsonValue status, bool init) {
+  model::ContainerStatus container;
+  container.name = text_or_empty(status["name"]);
+  container.init = init;
+  container.ready = status["ready"].boolean();
+  container.restarts = status["restartCount"].integer().value_or(0);
+  const JsonValue state = status["state"];
+  container.running_since = time_of(reader, state["running"]["startedAt"]);
+  container.waiting_reason = text_or_empty(state["waiting"]["reason"]);
+  container.waiting_message = words_or_empty(state["waiting"]["message"]);
+  const JsonValue terminated = state["terminated"];
+  container.terminated_reason = text_or_empty(terminated["reason"]);
+  container.exit_code = terminated["exitCode"].integer();
+  container.terminated_at = time_of(reader, terminated["finishedAt"]);
+  const JsonValue last = status["lastState"]["terminated"];
+  container.last_terminated_reason = text_or_empty(last["reason"]);
+  container.last_exit_code = last["exitCode"].integer();
+  container.last_terminated_at = time_of(reader, last["finishedAt"]);
+  return container;
+}
+
 }  // namespace
 
 model::Pod decode_pod(JsonReader& reader, JsonValue object) {
@@ -43,8 +95,23 @@ model::Pod decode_pod(JsonReader& reader, JsonValue object) {
   const JsonValue ready = condition(status, "Ready");
   pod.ready = condition_status(ready);
   pod.ready_transition = time_of(reader, ready["lastTransitionTime"]);
-  status["containerStatuses"].for_each(
-      [&](JsonValue c) { pod.restarts += c["restartCount"].integer().value_or(0); });
+  status["initContainerStatuses"].for_each(
+      [&](JsonValue c) { pod.containers.push_back(container_of(reader, c, true)); });
+  status["containerStatuses"].for_each([&](JsonValue c) {
+    pod.containers.push_back(container_of(reader, c, false));
+    pod.restarts += pod.containers.back().restarts;
+  });
+  pod.scheduling = scheduling_of(reader, condition(status, "PodScheduled"));
+  pod.reason = text_or_empty(status["reason"]);
+  pod.message = words_or_empty(status["message"]);
+  pod.cnpg_cluster = label(pod.meta, "cnpg.io/cluster");
+  pod.cnpg_role = label(pod.meta, "cnpg.io/podRole");
+  pod.pooler = label(pod.meta, "cnpg.io/poolerName");
+  pod.instance_role = label(pod.meta, "cnpg.io/instanceRole");
+  // Anybody may use a label "role".
+  if (pod.instance_role.empty() && !pod.cnpg_cluster.empty()) {
+    pod.instance_role = label(pod.meta, "role");
+  }
   return pod;
 }
 
@@ -118,9 +185,7 @@ model::Node decode_node(JsonReader& reader, JsonValue object) {
       node.internal_ip = text_or_empty(address["address"]);
     }
   });
-  if (const auto zone = node.meta.labels.find(std::string(kZone)); zone != node.meta.labels.end()) {
-    node.zone = zone->second;
-  }
+  node.zone = label(node.meta, std::string(kZone));
   return node;
 }
 

@@ -47,6 +47,32 @@ constexpr Suffix kSuffixes[] = {
 
 std::string text_or_empty(JsonValue value) { return std::string(value.string().value_or("")); }
 
+std::string words_or_empty(JsonValue value) {
+  std::string_view words = value.string().value_or("");
+  if (words.size() > kMaxWords) {
+    std::size_t end = kMaxWords;
+    while (end > 0 && (static_cast<unsigned char>(words[end]) & 0xC0U) == 0x80U) --end;
+    words = words.substr(0, end);
+  }
+  return std::string(words);
+}
+
+std::vector<std::string> texts_of(JsonValue list) {
+  std::vector<std::string> texts;
+  list.for_each([&](JsonValue text) { texts.push_back(text_or_empty(text)); });
+  return texts;
+}
+
+std::vector<model::Condition> conditions_of(JsonReader& reader, JsonValue status) {
+  std::vector<model::Condition> conditions;
+  status["conditions"].for_each([&](JsonValue c) {
+    conditions.push_back({text_or_empty(c["type"]), text_or_empty(c["status"]),
+                          text_or_empty(c["reason"]), words_or_empty(c["message"]),
+                          time_of(reader, c["lastTransitionTime"])});
+  });
+  return conditions;
+}
+
 std::optional<WallTime> time_of(JsonReader& reader, JsonValue value) {
   const auto text = value.string();
   if (!text || text->empty()) return std::nullopt;

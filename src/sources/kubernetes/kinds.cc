@@ -13,9 +13,10 @@ std::string resource_path(const KindInfo& kind, std::string_view ns) {
   return path + "/" + std::string(kind.plural);
 }
 
-std::string resource_and_scope(const KindInfo& kind, std::string_view ns) {
+std::string resource_and_scope(const KindInfo& kind, std::string_view ns, std::string_view name) {
   std::string text(kind.plural);
   if (!kind.group.empty()) text += "." + std::string(kind.group);
+  if (!name.empty()) text += fmt::format(" \"{}\"", name);
   return text + (ns.empty() ? " at the cluster scope" : fmt::format(" in namespace \"{}\"", ns));
 }
 

@@ -1,6 +1,8 @@
 // The kinds that are watched, and where the API server serves them.
 #pragma once
 
+#include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -12,7 +14,21 @@ struct KindInfo {
   std::string_view version;
   std::string_view plural;
   bool namespaced;
+  // Objects of the operators, which live in namespaces of their own: settings.operator_namespaces
+  // says which.
+  bool of_operators = false;
+  // The only objects that are watched, each by a watch of its own; empty: all of them.
+  std::span<const std::string_view> names = {};
+  // Objects of this kind are renewed all the time: such news alone are no reason to publish, they
+  // wait for the next publication.
+  bool quiet = false;
 };
+
+// The leader elections of the operator (CNPG internal/cmd/manager/controller) and of its Barman
+// plugin (plugin-barman-cloud internal/cnpgi/operator/manager.go). Of all other Leases, one per
+// Node to begin with, nothing is asked.
+inline constexpr std::array<std::string_view, 2> kOperatorLeases = {"822e3f5c.cnpg.io",
+                                                                    "db9c8771.cnpg.io"};
 
 inline constexpr KindInfo kClusterKind{"Cluster", "postgresql.cnpg.io", "v1", "clusters", true};
 inline constexpr KindInfo kPodKind{"Pod", "", "v1", "pods", true};
@@ -21,12 +37,21 @@ inline constexpr KindInfo kClaimKind{"PersistentVolumeClaim", "", "v1", "persist
                                      true};
 inline constexpr KindInfo kVolumeKind{"PersistentVolume", "", "v1", "persistentvolumes", false};
 inline constexpr KindInfo kNodeKind{"Node", "", "v1", "nodes", false};
+inline constexpr KindInfo kPoolerKind{"Pooler", "postgresql.cnpg.io", "v1", "poolers", true};
+inline constexpr KindInfo kDatabaseKind{"Database", "postgresql.cnpg.io", "v1", "databases", true};
+inline constexpr KindInfo kEndpointSliceKind{"EndpointSlice", "discovery.k8s.io", "v1",
+                                             "endpointslices", true};
+inline constexpr KindInfo kLeaseKind{"Lease", "coordination.k8s.io", "v1", "leases", true,
+                                     true,    kOperatorLeases,       true};
+inline constexpr KindInfo kDeploymentKind{"Deployment", "apps", "v1", "deployments", true, true};
 
 // "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters"; an empty namespace means all of them.
 [[nodiscard]] std::string resource_path(const KindInfo& kind, std::string_view ns);
 
-// "clusters.postgresql.cnpg.io at the cluster scope", "pods in namespace \"db\"": what an RBAC rule
-// is about, in kubectl's words.
-[[nodiscard]] std::string resource_and_scope(const KindInfo& kind, std::string_view ns);
+// "clusters.postgresql.cnpg.io at the cluster scope", "pods in namespace \"db\"",
+// "leases.coordination.k8s.io \"x\" at the cluster scope": what an RBAC rule is about, in kubectl's
+// words. An empty name means all of them.
+[[nodiscard]] std::string resource_and_scope(const KindInfo& kind, std::string_view ns,
+                                             std::string_view name = "");
 
 }  // namespace keelwatch::sources

@@ -17,16 +17,6 @@ constexpr Duration kPublishInterval = std::chrono::milliseconds(50);
 constexpr Duration kSetUpRecheck = std::chrono::seconds(10);
 constexpr const char* kSource = "kubernetes";
 
-KubernetesSlice absent_everywhere(const Why& why) {
-  return {Observed<model::ObjectList<model::Cluster>>::absent(why),
-          Observed<model::ObjectList<model::Pod>>::absent(why),
-          Observed<model::ObjectList<model::Service>>::absent(why),
-          Observed<model::ObjectList<model::PersistentVolumeClaim>>::absent(why),
-          Observed<model::ObjectList<model::PersistentVolume>>::absent(why),
-          Observed<model::ObjectList<model::Node>>::absent(why),
-          {}};
-}
-
 Why not_yet() {
   return {Absence::kUnknown, Error(ErrorCode::kUnavailable, "not listed yet"), kSource};
 }
@@ -47,9 +37,29 @@ std::optional<Why> why_absent(const Reflector::Status& status) {
   return std::nullopt;
 }
 
+Why outside_the_namespaces() {
+  return {Absence::kNotSetUp,
+          Error(ErrorCode::kNotFound,
+                "kubernetes.namespaces is set and kubernetes.operator_namespaces is not"),
+          kSource};
+}
+
+// The namespaces to look into, "" for all at once; none if there is nowhere to look.
+std::set<std::string> namespaces_of(const KindInfo& kind, const config::Kubernetes& settings) {
+  const std::set<std::string> everywhere = {""};
+  if (!kind.namespaced) return everywhere;
+  const std::vector<std::string>& chosen =
+      kind.of_operators ? settings.operator_namespaces : settings.namespaces;
+  if (!chosen.empty()) return {chosen.begin(), chosen.end()};
+  if (kind.of_operators && !settings.namespaces.empty()) return {};
+  return everywhere;
+}
+
+bool is_component(const model::Deployment& deployment) { return !deployment.component.empty(); }
+
 }  // namespace
 
-// One kind: a reflector and a store per namespace, or one of each.
+// One kind: a reflector and a store per namespace and name, or one of each.
 class KubernetesSource::WatchedKind {
  public:
   virtual ~WatchedKind() = default;
@@ -65,17 +75,22 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
   using Place = Observed<List> KubernetesSlice::*;
 
   WatchedKindOf(KubernetesSource& source, const KindInfo& kind,
-                typename TypedStore<T>::Decode decode, Place place)
+                typename TypedStore<T>::Decode decode, Place place,
+                typename TypedStore<T>::Keep keep)
       : api_(source.api_), kind_(kind), place_(place) {
-    std::set<std::string> namespaces(source.settings_.namespaces.begin(),
-                                     source.settings_.namespaces.end());
-    if (!kind.namespaced || namespaces.empty()) namespaces = {""};
-    for (const std::string& ns : namespaces) {  // in order, so that the union is sorted
-      auto store = std::make_unique<TypedStore<T>>(decode);
-      auto reflector =
-          std::make_unique<Reflector>(source.context_, api_, source.reader_, kind, ns,
-                                      source.timing_, *store, [&source] { source.changed(); });
-      parts_.push_back({std::move(store), std::move(reflector)});
+    const auto changed = [&source, quiet = kind.quiet] {
+      if (!quiet) source.changed();
+    };
+    std::vector<std::string_view> names(kind.names.begin(), kind.names.end());
+    if (names.empty()) names.emplace_back();
+    for (const std::string& ns : namespaces_of(kind, source.settings_)) {
+      for (const std::string_view name : names) {
+        auto store = std::make_unique<TypedStore<T>>(decode, keep);
+        auto reflector = std::make_unique<Reflector>(source.context_, api_, source.reader_, kind,
+                                                     Selection{ns, std::string(name)},
+                                                     source.timing_, *store, changed);
+        parts_.push_back({std::move(store), std::move(reflector)});
+      }
     }
   }
 
@@ -97,6 +112,7 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
   };
 
   [[nodiscard]] Observed<List> answer() const {
+    if (parts_.empty()) return Observed<List>::absent(outside_the_namespaces());
     List all;
     WallTime at = WallTime::max();
     for (const Part& part : parts_) {
@@ -105,6 +121,12 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
       at = std::min(at, part.reflector->observed_at());
       const List& objects = part.store->objects();
       all.insert(all.end(), objects.begin(), objects.end());
+    }
+    // Parts come in the order of their namespaces, and are sorted themselves.
+    if (kind_.names.size() > 1) {
+      std::ranges::sort(all, {}, [](const auto& object) {
+        return std::pair<std::string_view, std::string_view>(object->meta.ns, object->meta.name);
+      });
     }
     return Observed<List>::known(std::move(all), at);
   }
@@ -115,6 +137,8 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     report.target = std::string(kind_.kind);
     report.clock_skew_seconds = api_.clock_skew_seconds();
     report.not_installed = !answer.is_known() && answer.why().absence == Absence::kNotInstalled;
+    report.not_set_up = parts_.empty();
+    if (report.not_set_up) return report;
     for (const Part& part : parts_) {
       const Reflector::Status& status = part.reflector->status();
       report.last_duration = std::max(report.last_duration, status.last_duration);
@@ -161,8 +185,9 @@ KubernetesSource::~KubernetesSource() = default;
 
 template <typename T>
 void KubernetesSource::add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
-                                Observed<model::ObjectList<T>> KubernetesSlice::* place) {
-  kinds_.push_back(std::make_unique<WatchedKindOf<T>>(*this, kind, decode, place));
+                                Observed<model::ObjectList<T>> KubernetesSlice::* place,
+                                bool (*keep)(const T&)) {
+  kinds_.push_back(std::make_unique<WatchedKindOf<T>>(*this, kind, decode, place, keep));
 }
 
 void KubernetesSource::add_kinds() {
@@ -172,6 +197,11 @@ void KubernetesSource::add_kinds() {
   add_kind(kClaimKind, decode_claim, &KubernetesSlice::claims);
   add_kind(kVolumeKind, decode_volume, &KubernetesSlice::volumes);
   add_kind(kNodeKind, decode_node, &KubernetesSlice::nodes);
+  add_kind(kPoolerKind, decode_pooler, &KubernetesSlice::poolers);
+  add_kind(kDatabaseKind, decode_database, &KubernetesSlice::databases);
+  add_kind(kEndpointSliceKind, decode_endpoint_slice, &KubernetesSlice::endpoint_slices);
+  add_kind(kLeaseKind, decode_lease, &KubernetesSlice::leases);
+  add_kind(kDeploymentKind, decode_deployment, &KubernetesSlice::deployments, is_component);
 }
 
 Task<> KubernetesSource::run() {
@@ -211,7 +241,7 @@ Task<> KubernetesSource::wait_until_set_up() {
 }
 
 void KubernetesSource::publish_absent(const Why& why, bool not_set_up) {
-  auto slice = std::make_shared<KubernetesSlice>(absent_everywhere(why));
+  auto slice = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(why));
   for (const auto& kind : kinds_) {
     model::SourceReport report;
     report.source = kSource;
@@ -230,7 +260,7 @@ void KubernetesSource::changed() {
 
 void KubernetesSource::publish_now() {
   last_publish_ = context_.loop.now();
-  auto slice = std::make_shared<KubernetesSlice>(absent_everywhere(not_yet()));
+  auto slice = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(not_yet()));
   for (const auto& kind : kinds_) kind->write(*slice);
   slice->reports.push_back(api_.report());
   publish_(std::move(slice));

@@ -18,13 +18,13 @@ std::uint32_t random_seed() { return std::random_device()(); }
 }  // namespace
 
 Reflector::Reflector(SourceContext context, ApiServer& api, JsonReader& reader,
-                     const KindInfo& kind, std::string ns, ReflectorTiming timing,
+                     const KindInfo& kind, Selection selection, ReflectorTiming timing,
                      ObjectStore& store, std::function<void()> changed)
     : context_(context),
       api_(api),
       reader_(reader),
       kind_(kind),
-      ns_(std::move(ns)),
+      selection_(std::move(selection)),
       timing_(timing),
       store_(store),
       changed_(std::move(changed)),
@@ -83,10 +83,22 @@ Task<Result<void>> Reflector::list() {
 }
 
 std::string Reflector::list_path(int page_size, std::string_view token) const {
-  std::string path = resource_path(kind_, ns_);
-  if (page_size > 0) path += fmt::format("?limit={}", page_size);
-  if (!token.empty()) path += "&continue=" + percent_encode(token);
-  return path;
+  std::string query = field_selector();
+  if (page_size > 0) query += fmt::format("limit={}&", page_size);
+  if (!token.empty()) query += "continue=" + percent_encode(token) + "&";
+  std::string path = resource_path(kind_, selection_.ns);
+  if (query.empty()) return path;
+  query.pop_back();
+  return path + "?" + query;
+}
+
+std::string Reflector::field_selector() const {
+  if (selection_.name.empty()) return "";
+  return "fieldSelector=" + percent_encode("metadata.name=" + selection_.name) + "&";
+}
+
+std::string Reflector::what(std::string_view verb) const {
+  return fmt::format("{} {}", verb, resource_and_scope(kind_, selection_.ns, selection_.name));
 }
 
 Task<Result<void>> Reflector::list_pages(int page_size) {
@@ -97,11 +109,11 @@ Task<Result<void>> Reflector::list_pages(int page_size) {
     ++status_.requests;
     const SteadyTime deadline = context_.loop.after(timing_.request_timeout);
     Result<HttpResponse> page = co_await api_.get(list_path(page_size, token), deadline);
-    const std::string what = "list " + resource_and_scope(kind_, ns_);
-    if (!page) co_return page.error().context(what);
+    const std::string asked = what("list");
+    if (!page) co_return page.error().context(asked);
     if (page->status != 200) co_return explain(page->status, page->body, "list");
     Result<Page> read = read_page(page->body);
-    if (!read) co_return read.error().context(what);
+    if (!read) co_return read.error().context(asked);
     token = std::move(read->continue_token);
     version = std::move(read->resource_version);  // all pages of a listing have the same
   } while (!token.empty());
@@ -139,16 +151,17 @@ std::string Reflector::watch_path() {
   const auto least = std::chrono::duration_cast<seconds>(timing_.watch_lifetime).count();
   std::uniform_int_distribution<std::int64_t> lifetime(std::max<std::int64_t>(least, 1),
                                                        std::max<std::int64_t>(2 * least, 1));
-  return fmt::format("{}?watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
-                     resource_path(kind_, ns_), percent_encode(resource_version_),
-                     lifetime(random_));
+  return fmt::format(
+      "{}?{}watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
+      resource_path(kind_, selection_.ns), field_selector(), percent_encode(resource_version_),
+      lifetime(random_));
 }
 
 Task<Result<Reflector::Next>> Reflector::watch() {
   ++status_.requests;
   const SteadyTime deadline = context_.loop.after(timing_.request_timeout);
   Result<HttpStream> stream = co_await api_.open(watch_path(), deadline);
-  if (!stream) co_return stream.error().context("watch " + resource_and_scope(kind_, ns_));
+  if (!stream) co_return stream.error().context(what("watch"));
   if (stream->response().status != 200) co_return co_await refused_watch(std::move(*stream));
   co_return co_await follow(std::move(*stream));
 }
@@ -221,9 +234,9 @@ Result<Reflector::Next> Reflector::stream_ended(const Result<std::optional<std::
     return broken_frame(Error(ErrorCode::kMalformed, "the watch ended within a frame"));
   }
   if (!status_.connected_since) {
-    const std::string what = "watch " + resource_and_scope(kind_, ns_);
-    return end ? Error(ErrorCode::kUnavailable, what + ": ended at once")
-               : end.error().context(what);
+    const std::string asked = what("watch");
+    return end ? Error(ErrorCode::kUnavailable, asked + ": ended at once")
+               : end.error().context(asked);
   }
   if (end) {
     keep_observed_at();
@@ -265,7 +278,7 @@ Result<void> Reflector::apply(std::string_view frame) {
   if (auto ok = reader_.finish(); !ok) return std::move(ok).error().context("watch frame");
   if (type == "ERROR") {
     const auto code = object["code"].integer().value_or(500);
-    return refusal(static_cast<int>(code), object.raw(), "watch " + resource_and_scope(kind_, ns_));
+    return refusal(static_cast<int>(code), object.raw(), what("watch"));
   }
   if (type == "BOOKMARK") {
     // A bookmark is an object of the kind with a resourceVersion only.
@@ -293,7 +306,7 @@ Result<void> Reflector::apply(std::string_view frame) {
 // Failures --------------------------------------------------------------------------------------
 
 Error Reflector::explain(int status, std::string_view body, std::string_view verb) const {
-  Error error = refusal(status, body, fmt::format("{} {}", verb, resource_and_scope(kind_, ns_)));
+  Error error = refusal(status, body, what(verb));
   if (error.code() != ErrorCode::kNotFound) return error;
   // Every API server has the core group, and every one says its 404 in its own words.
   if (kind_.group.empty() || !is_api_not_found(body)) {
@@ -321,7 +334,7 @@ void Reflector::failed(const Error& error) {
     }
     if (news) {
       context_.log.warn("kubernetes", "kind cannot be read",
-                        {{"kind", kind_.kind}, {"namespace", ns_}, {"err", error}});
+                        {{"kind", kind_.kind}, {"namespace", selection_.ns}, {"err", error}});
     }
   }
   changed_();
@@ -330,7 +343,8 @@ void Reflector::failed(const Error& error) {
 void Reflector::recovered() {
   if (!status_.error) return;
   status_.error.reset();
-  context_.log.info("kubernetes", "kind is read again", {{"kind", kind_.kind}, {"namespace", ns_}});
+  context_.log.info("kubernetes", "kind is read again",
+                    {{"kind", kind_.kind}, {"namespace", selection_.ns}});
 }
 
 void Reflector::count(const Error& error) {

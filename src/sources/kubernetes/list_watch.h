@@ -73,12 +73,18 @@ struct ReflectorTiming {
   int page_size = 500;
 };
 
+// Which objects of a kind.
+struct Selection {
+  std::string ns;    // empty: of all namespaces
+  std::string name;  // empty: of any name
+};
+
 class Reflector {
  public:
   // `changed` is called after every change of the store or of the status. The reader is used
   // between two suspensions only: all reflectors of a thread share one.
   Reflector(SourceContext context, ApiServer& api, JsonReader& reader, const KindInfo& kind,
-            std::string ns, ReflectorTiming timing, ObjectStore& store,
+            Selection selection, ReflectorTiming timing, ObjectStore& store,
             std::function<void()> changed);
   Reflector(const Reflector&) = delete;
   Reflector& operator=(const Reflector&) = delete;
@@ -125,13 +131,15 @@ class Reflector {
   void recovered();
   void count(const Error& error);
   [[nodiscard]] std::string list_path(int page_size, std::string_view token) const;
+  [[nodiscard]] std::string field_selector() const;  // "fieldSelector=...&", or nothing
+  [[nodiscard]] std::string what(std::string_view verb) const;
   [[nodiscard]] std::string watch_path();
 
   SourceContext context_;
   ApiServer& api_;
   JsonReader& reader_;
   const KindInfo& kind_;
-  std::string ns_;
+  Selection selection_;
   ReflectorTiming timing_;
   ObjectStore& store_;
   std::function<void()> changed_;

@@ -5,6 +5,8 @@
 // and name only; all its facts are absent. It must not vanish, which would look like a deletion and
 // resolve alerts, and must not keep its last good facts, which would go on looking healthy. Until
 // it decodes or goes, problem() names it and its kind's report is down.
+//
+// With a `keep`, objects that it does not want are as good as not there.
 #pragma once
 
 #include <algorithm>
@@ -24,14 +26,17 @@ template <typename T>
 class TypedStore final : public ObjectStore {
  public:
   using Decode = T (*)(JsonReader& reader, JsonValue object);
-  explicit TypedStore(Decode function) : decode_(function) {}
+  using Keep = bool (*)(const T& object);
+  explicit TypedStore(Decode function, Keep keep = nullptr) : decode_(function), keep_(keep) {}
 
   void begin_listing() override {
     listing_.clear();
     listing_problems_.clear();
   }
   void add_listed(JsonReader& reader, JsonValue object, const ObjectIdentity& id) override {
-    listing_.push_back(decode(reader, object, id, listing_problems_));
+    if (Pointer decoded = decode(reader, object, id, listing_problems_)) {
+      listing_.push_back(std::move(decoded));
+    }
   }
   void finish_listing() override {
     // etcd's order is that of "namespace/name", in which '/' sorts after '-' and '.'.
@@ -44,6 +49,7 @@ class TypedStore final : public ObjectStore {
   void put(JsonReader& reader, JsonValue object, const ObjectIdentity& id) override {
     problems_.erase({id.ns, id.name});
     Pointer decoded = decode(reader, object, id, problems_);
+    if (!decoded) return erase(id);
     const auto at = find(id);
     if (holds(at, id))
       *at = std::move(decoded);
@@ -86,6 +92,7 @@ class TypedStore final : public ObjectStore {
     return at != objects_.end() && (*at)->meta.ns == id.ns && (*at)->meta.name == id.name;
   }
 
+  // Null if the object is not wanted.
   [[nodiscard]] Pointer decode(JsonReader& reader, JsonValue object, const ObjectIdentity& id,
                                Problems& problems) {
     T decoded = decode_(reader, object);
@@ -96,11 +103,14 @@ class TypedStore final : public ObjectStore {
       decoded = T();
       decoded.meta.ns = id.ns;
       decoded.meta.name = id.name;
+    } else if (keep_ != nullptr && !keep_(decoded)) {
+      return nullptr;
     }
     return std::make_shared<const T>(std::move(decoded));
   }
 
   Decode decode_;
+  Keep keep_;
   model::ObjectList<T> objects_;
   Problems problems_;
   std::uint64_t malformed_ = 0;
