@@ -215,9 +215,9 @@ int record_command(const RecordOptions& options, Logger& log) {
   EventLoop::Timer end(control, [&] { stop.request_stop(); });
   if (options.duration > Duration::zero()) end.arm(control.after(options.duration));
   {
-    const auto write = [&](const auto& slice) { tape.write(tape_line(clock.wall(), *slice)); };
-    SourceSet sources(control, clock, log, std::make_shared<const config::Config>(*config),
-                      {.kubernetes = write, .postgres = write});
+    SourceSet sources(
+        control, clock, log, std::make_shared<const config::Config>(*config),
+        [&](const model::Slices& news) { tape.write(tape_line(clock.wall(), news)); });
     control.run(stop.get_token());
   }
   if (const Result<void> written = tape.written(); !written) {

@@ -54,10 +54,8 @@ int Daemon::run() {
                    front_->show(std::move(moment));
                  });
   if (!start_server()) return 1;
-  sources_.emplace(
-      control_, clock_, log_, config_,
-      SourceSet::Sinks{.kubernetes = [this](auto slice) { steps_->publish(std::move(slice)); },
-                       .postgres = [this](auto slice) { steps_->publish(std::move(slice)); }});
+  sources_.emplace(control_, clock_, log_, config_,
+                   [this](const model::Slices& news) { steps_->publish(news); });
 
   signals.on(SIGTERM, [this] { stop_.request_stop(); });
   signals.on(SIGINT, [this] { stop_.request_stop(); });

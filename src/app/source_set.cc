@@ -16,12 +16,12 @@ Result<std::string> read_credential(const std::string& path) {
 }  // namespace
 
 SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
-                     std::shared_ptr<const config::Config> config, Sinks sinks)
+                     std::shared_ptr<const config::Config> config, Sink sink)
     : control_(control),
       clock_(clock),
       log_(log),
       config_(std::move(config)),
-      sinks_(std::move(sinks)) {
+      sink_(std::move(sink)) {
   start_postgres();
   start_kubernetes();
 }
@@ -30,9 +30,10 @@ SourceSet::~SourceSet() = default;
 
 void SourceSet::start_kubernetes() {
   kubernetes_.reset();
-  const auto publish = [this](std::shared_ptr<const model::KubernetesSlice> slice) {
+  const auto publish = [this, to_sink = publisher(&model::Slices::kubernetes)](
+                           std::shared_ptr<const model::KubernetesSlice> slice) {
     newest_kubernetes_.publish(slice);
-    sinks_.kubernetes(std::move(slice));
+    to_sink(std::move(slice));
     control_.post([this] { rediscover(); });
   };
   kubernetes_.emplace("kubernetes", clock_, log_,
@@ -45,11 +46,11 @@ void SourceSet::start_kubernetes() {
 void SourceSet::start_postgres() {
   postgres_.reset();
   configured_ = false;
-  postgres_.emplace(
-      "postgres", clock_, log_,
-      [settings = config_->postgres, publish = sinks_.postgres](sources::SourceContext context) {
-        return std::make_unique<sources::PostgresSource>(context, settings, publish);
-      });
+  postgres_.emplace("postgres", clock_, log_,
+                    [settings = config_->postgres, publish = publisher(&model::Slices::postgres)](
+                        sources::SourceContext context) {
+                      return std::make_unique<sources::PostgresSource>(context, settings, publish);
+                    });
   rediscover();
 }
 

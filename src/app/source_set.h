@@ -1,13 +1,14 @@
 // All sources of the program, started, reconfigured and stopped together, and discovery between
 // them: what Kubernetes says decides what the other sources watch.
 //
-// Threads: lives on the control loop's thread and outlives its run(); the sinks are called on the
+// Threads: lives on the control loop's thread and outlives its run(); the sink is called on the
 // sources' threads.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "app/source_thread.h"
 #include "base/event_loop.h"
@@ -15,8 +16,7 @@
 #include "base/published.h"
 #include "config/config.h"
 #include "discovery/targets.h"
-#include "model/kubernetes.h"
-#include "model/postgres.h"
+#include "model/world.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/postgres/postgres_source.h"
 
@@ -24,13 +24,11 @@ namespace keelwatch::app {
 
 class SourceSet {
  public:
-  struct Sinks {
-    sources::Publish<model::KubernetesSlice> kubernetes;
-    sources::Publish<model::PostgresSlice> postgres;
-  };
+  // Called with what a source has just published, on that source's thread.
+  using Sink = std::function<void(const model::Slices& news)>;
 
   SourceSet(EventLoop& control, const Clock& clock, Logger& log,
-            std::shared_ptr<const config::Config> config, Sinks sinks);
+            std::shared_ptr<const config::Config> config, Sink sink);
   ~SourceSet();
 
   // Restarts only the sources whose section changed.
@@ -40,6 +38,17 @@ class SourceSet {
   void rediscover();
 
  private:
+  // A source's way to the sink.
+  template <typename Slice>
+  [[nodiscard]] sources::Publish<Slice> publisher(
+      std::shared_ptr<const Slice> model::Slices::* place) const {
+    return [sink = sink_, place](std::shared_ptr<const Slice> slice) {
+      model::Slices news;
+      news.*place = std::move(slice);
+      sink(news);
+    };
+  }
+
   void start_kubernetes();
   void start_postgres();
 
@@ -47,7 +56,7 @@ class SourceSet {
   const Clock& clock_;
   Logger& log_;
   std::shared_ptr<const config::Config> config_;
-  Sinks sinks_;
+  Sink sink_;
   Published<model::KubernetesSlice> newest_kubernetes_;
   discovery::Targets targets_;
   bool configured_ = false;  // postgres_ has been given targets_

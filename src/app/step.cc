@@ -25,7 +25,9 @@ std::shared_ptr<const Moment> step(State& state, model::World world, const confi
 
 model::Freshness freshness_of(const config::Config& config) {
   return {.kubernetes = 3 * config.kubernetes.health_interval,
-          .postgres = 3 * config.postgres.interval + config.postgres.query_timeout};
+          .postgres = 3 * config.postgres.interval + config.postgres.query_timeout,
+          .postgres_slow = 3 * config.postgres.slow_interval,
+          .postgres_databases = 3 * config.postgres.databases_interval};
 }
 
 }  // namespace keelwatch::app

@@ -12,7 +12,7 @@ StepThread::StepThread(const Clock& clock, Logger& log,
     : clock_(clock),
       log_(log),
       on_moment_(std::move(on_moment)),
-      slices_{nullptr, nullptr, clock.wall()},
+      started_(clock.wall()),
       config_(std::move(config)),
       thread_([this](const std::stop_token& stop) { run(stop); }) {}
 
@@ -28,16 +28,9 @@ void StepThread::set_config(std::shared_ptr<const config::Config> config) {
   changed_.notify_one();
 }
 
-void StepThread::publish(std::shared_ptr<const model::KubernetesSlice> slice) {
+void StepThread::publish(const model::Slices& news) {
   MutexLock lock(mutex_);
-  slices_.kubernetes = std::move(slice);
-  dirty_ = true;
-  changed_.notify_one();
-}
-
-void StepThread::publish(std::shared_ptr<const model::PostgresSlice> slice) {
-  MutexLock lock(mutex_);
-  slices_.postgres = std::move(slice);
+  slices_.update(news);
   dirty_ = true;
   changed_.notify_one();
 }
@@ -72,7 +65,7 @@ void StepThread::step_once() {
   }
   const SteadyTime started = clock_.steady();
   try {
-    model::World world = model::assemble(slices, freshness_of(*config), clock_.wall());
+    model::World world = model::assemble(slices, freshness_of(*config), clock_.wall(), started_);
     std::shared_ptr<const Moment> moment = step(state_, std::move(world), *config);
     on_moment_(std::move(moment), clock_.steady() - started);
   } catch (const std::exception& e) {

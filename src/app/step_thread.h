@@ -28,8 +28,7 @@ class StepThread {
 
   // Any thread.
   void set_config(std::shared_ptr<const config::Config> config) EXCLUDES(mutex_);
-  void publish(std::shared_ptr<const model::KubernetesSlice> slice) EXCLUDES(mutex_);
-  void publish(std::shared_ptr<const model::PostgresSlice> slice) EXCLUDES(mutex_);
+  void publish(const model::Slices& news) EXCLUDES(mutex_);
 
  private:
   void run(const std::stop_token& stop);
@@ -38,6 +37,7 @@ class StepThread {
   const Clock& clock_;
   Logger& log_;
   OnMoment on_moment_;
+  const WallTime started_;
   State state_;  // of the thread
 
   Mutex mutex_;

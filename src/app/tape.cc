@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <type_traits>
 #include <utility>
 
 #include "base/json.h"
@@ -13,32 +14,49 @@
 namespace keelwatch::app {
 namespace {
 
-template <typename Slice>
-std::string line(WallTime at, std::string_view name, const Slice& slice) {
-  JsonWriter out;
-  out.begin_object();
-  out.member("at", format_rfc3339(at, 9));
-  out.key(name);
-  model::encode(out, slice);
-  out.end_object();
-  return out.take() + '\n';
+// How each slice that tapes hold comes back.
+Result<model::KubernetesSlice> decode(JsonValue value, const model::KubernetesSlice* /*tag*/) {
+  return model::decode_kubernetes_slice(value);
+}
+Result<model::PostgresSlice> decode(JsonValue value, const model::PostgresSlice* /*tag*/) {
+  return model::decode_postgres_slice(value);
+}
+Result<model::PgBouncerSlice> decode(JsonValue value, const model::PgBouncerSlice* /*tag*/) {
+  return model::decode_pgbouncer_slice(value);
+}
+Result<model::FilesystemSlice> decode(JsonValue value, const model::FilesystemSlice* /*tag*/) {
+  return model::decode_filesystem_slice(value);
+}
+
+// Calls f(name, place) for each slice that tapes hold.
+template <typename F>
+void for_each_recorded(F&& f) {
+  model::Slices::for_each([&](std::string_view name, auto place) {
+    using Slice = std::remove_cvref_t<decltype(*(std::declval<model::Slices>().*place))>;
+    if constexpr (!std::is_same_v<Slice, model::ScrapeSlice>) f(name, place);
+  });
 }
 
 Result<TapeEntry> read_entry(JsonValue value) {
   auto at = parse_rfc3339(value["at"].string().value_or(""));
   if (!at) return at.error().context("at");
-  TapeEntry entry{*at, nullptr, nullptr};
-  if (value["kubernetes"].present()) {
-    auto slice = model::decode_kubernetes_slice(value["kubernetes"]);
-    if (!slice) return slice.error().context("kubernetes");
-    entry.kubernetes = std::make_shared<const model::KubernetesSlice>(std::move(*slice));
-  } else if (value["postgres"].present()) {
-    auto slice = model::decode_postgres_slice(value["postgres"]);
-    if (!slice) return slice.error().context("postgres");
-    entry.postgres = std::make_shared<const model::PostgresSlice>(std::move(*slice));
-  } else {
-    return Error(ErrorCode::kMalformed, "neither a kubernetes nor a postgres slice");
-  }
+  TapeEntry entry{*at, {}};
+  std::optional<Error> failed;
+  bool found = false;
+  for_each_recorded([&](std::string_view name, auto place) {
+    const JsonValue member = value[name];
+    if (found || !member.present()) return;
+    found = true;
+    using Slice = std::remove_cvref_t<decltype(*(entry.news.*place))>;
+    auto slice = decode(member, static_cast<const Slice*>(nullptr));
+    if (slice) {
+      entry.news.*place = std::make_shared<const Slice>(std::move(*slice));
+    } else {
+      failed = slice.error().context(name);
+    }
+  });
+  if (failed) return *failed;
+  if (!found) return Error(ErrorCode::kMalformed, "no slice of a known source");
   return entry;
 }
 
@@ -86,11 +104,19 @@ std::map<std::string, std::string> shown(const Moment& moment) {
 
 std::string tape_header() { return "{\"keelwatch_tape\":1}\n"; }
 
-std::string tape_line(WallTime at, const model::KubernetesSlice& slice) {
-  return line(at, "kubernetes", slice);
-}
-std::string tape_line(WallTime at, const model::PostgresSlice& slice) {
-  return line(at, "postgres", slice);
+std::string tape_line(WallTime at, const model::Slices& news) {
+  std::string lines;
+  for_each_recorded([&](std::string_view name, auto place) {
+    if (!(news.*place)) return;
+    JsonWriter out;
+    out.begin_object();
+    out.member("at", format_rfc3339(at, 9));
+    out.key(name);
+    model::encode(out, *(news.*place));
+    out.end_object();
+    lines += out.take() + '\n';
+  });
+  return lines;
 }
 
 Result<std::vector<TapeEntry>> read_tape(std::string_view text) {
@@ -127,8 +153,7 @@ void replay(const std::vector<TapeEntry>& tape, const config::Config& config, Du
   WallTime slot = tape.front().at + config.step_interval;
   for (const TapeEntry& entry : tape) {
     for (; slot < entry.at; slot += config.step_interval) step_at(slot);
-    if (entry.kubernetes) slices.kubernetes = entry.kubernetes;
-    if (entry.postgres) slices.postgres = entry.postgres;
+    slices.update(entry.news);
     step_at(entry.at);
   }
   for (; slot <= tape.back().at + tail; slot += config.step_interval) step_at(slot);

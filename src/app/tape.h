@@ -24,13 +24,12 @@ namespace keelwatch::app {
 
 // Each gives one line, newline included.
 [[nodiscard]] std::string tape_header();
-[[nodiscard]] std::string tape_line(WallTime at, const model::KubernetesSlice& slice);
-[[nodiscard]] std::string tape_line(WallTime at, const model::PostgresSlice& slice);
+// Of what a source has published; empty for a slice that tapes do not hold (scrapes).
+[[nodiscard]] std::string tape_line(WallTime at, const model::Slices& news);
 
 struct TapeEntry {
   WallTime at;
-  std::shared_ptr<const model::KubernetesSlice> kubernetes;  // one of the two is set
-  std::shared_ptr<const model::PostgresSlice> postgres;
+  model::Slices news;  // one of them is set
 };
 
 // Entries in the order of their times. Errors: kMalformed with the line number.

@@ -117,4 +117,13 @@ template <typename F, typename A, typename B>
                     std::min(a.observed_at(), b.observed_at()));
 }
 
+// An absent Observed of whatever type it is assigned to: for structs that are absent as a whole.
+struct AbsentOfAny {
+  const Why& why;
+  template <typename T>
+  operator Observed<T>() const {  // NOLINT: implicit, its purpose
+    return Observed<T>::absent(why);
+  }
+};
+
 }  // namespace keelwatch

@@ -72,7 +72,9 @@ struct Postgres {
   Duration connect_timeout = seconds(2);
   Duration query_timeout = seconds(2);   // also statement_timeout on the server
   Duration probe_interval = seconds(5);  // trial connect that notices "shutting down"
-  int port = 5432;                       // of discovered pods
+  Duration slow_interval = seconds(60);  // of directories, sizes and settings
+  Duration databases_interval = std::chrono::minutes(10);  // of a look into each database
+  int port = 5432;                                         // of discovered pods
   PostgresLogin login;
   std::vector<PostgresCluster> clusters;
 

@@ -122,6 +122,10 @@ void visit_settings(Visitor& v, Postgres& p) {
           "Deadline of a statement; also its statement_timeout on the server.");
   v.value("probe_interval", p.probe_interval, kInterval,
           "Time between two trial connects, which notice a server that shuts down.");
+  v.value("slow_interval", p.slow_interval, kInterval,
+          "Time between two looks at directories, sizes and settings.");
+  v.value("databases_interval", p.databases_interval, kInterval,
+          "Time between two looks into each database, over a connection of its own.");
   v.value("port", p.port, kPort, "Port of discovered instances.");
   visit_settings(v, p.login);
   v.list("clusters", p.clusters, cluster_with(p.login),

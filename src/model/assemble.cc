@@ -20,6 +20,9 @@ class Staleness {
       : source_(std::move(source)), bound_(bound), awaited_since_(awaited_since), now_(now) {}
 
   [[nodiscard]] const std::string& source() const { return source_; }
+  [[nodiscard]] Staleness with_bound(Duration bound) const {
+    return {source_, bound, awaited_since_, now_};
+  }
 
   [[nodiscard]] bool expired(WallTime at) const {
     const Duration age = now_ - at;
@@ -101,17 +104,27 @@ std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSli
 }
 
 std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
-                                      const Staleness& staleness) {
-  if (!staleness.expired(instance->server) && !staleness.expired(instance->senders) &&
-      !staleness.expired(instance->wal_receiver)) {
-    return instance;
-  }
-  const std::string source = staleness.source() + " " + text(instance->id);
+                                      const Staleness& rounds, const Freshness& freshness) {
+  const Staleness slow = rounds.with_bound(freshness.postgres_slow);
+  const Staleness databases = rounds.with_bound(freshness.postgres_databases);
+  const auto at_pace = [&](Pace pace) -> const Staleness& {
+    return pace == Pace::kRound ? rounds : pace == Pace::kSlow ? slow : databases;
+  };
+  bool all_fresh = std::ranges::none_of(
+      instance->contents, [&](const DatabaseAnswer& d) { return databases.expired(d.content); });
+  Instance::for_each_answer([&](auto place, Pace pace) {
+    all_fresh = all_fresh && !at_pace(pace).expired((*instance).*place);
+  });
+  if (all_fresh) return instance;
+  const std::string source = rounds.source() + " " + text(instance->id);
   Instance aged = *instance;
-  aged.server = staleness.apply(instance->server, source);
-  aged.senders = staleness.apply(instance->senders, source);
-  aged.wal_receiver = staleness.apply(instance->wal_receiver, source);
-  if (staleness.expired(instance->server)) {
+  Instance::for_each_answer([&](auto place, Pace pace) {
+    aged.*place = at_pace(pace).apply((*instance).*place, source);
+  });
+  for (DatabaseAnswer& database : aged.contents) {
+    database.content = databases.apply(database.content, source);
+  }
+  if (rounds.expired(instance->server)) {
     // "Connected" is as old as the answer that proved it.
     aged.reachability = Reachability::kConnecting;
     aged.reachability_detail = aged.server.why().error.message();
@@ -119,33 +132,96 @@ std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
   return std::make_shared<const Instance>(std::move(aged));
 }
 
-std::shared_ptr<const PostgresSlice> fresh(std::shared_ptr<const PostgresSlice> slice,
-                                           const Staleness& staleness) {
-  auto aged = std::make_shared<PostgresSlice>();
+std::shared_ptr<const PgBouncer> fresh(std::shared_ptr<const PgBouncer> pgbouncer,
+                                       const Staleness& staleness) {
+  bool all_fresh = true;
+  PgBouncer::for_each_answer(
+      [&](auto place) { all_fresh = all_fresh && !staleness.expired((*pgbouncer).*place); });
+  if (all_fresh) return pgbouncer;
+  PgBouncer aged = *pgbouncer;
+  PgBouncer::for_each_answer([&](auto place) {
+    aged.*place =
+        staleness.apply((*pgbouncer).*place, staleness.source() + " " + text(pgbouncer->id));
+  });
+  if (staleness.expired(pgbouncer->pools)) {
+    aged.reachability = Reachability::kConnecting;
+    aged.reachability_detail = aged.pools.why().error.message();
+  }
+  return std::make_shared<const PgBouncer>(std::move(aged));
+}
+
+// An object whose only answer is `place`, and what its answers call it.
+template <typename T, typename Answer>
+std::shared_ptr<const T> fresh(std::shared_ptr<const T> object, Observed<Answer> T::* place,
+                               const Staleness& staleness, const std::string& name) {
+  if (!staleness.expired((*object).*place)) return object;
+  T aged = *object;
+  aged.*place = staleness.apply((*object).*place, staleness.source() + " " + name);
+  return std::make_shared<const T>(std::move(aged));
+}
+
+// The list with each element aged by `age`; whether any changed.
+template <typename T, typename Age>
+bool age_all(std::vector<std::shared_ptr<const T>>& list, Age age) {
+  bool changed = false;
+  for (std::shared_ptr<const T>& element : list) {
+    std::shared_ptr<const T> aged = age(element);
+    changed = changed || aged != element;
+    element = std::move(aged);
+  }
+  return changed;
+}
+
+// Of a slice that is nothing but lists of objects and the reports on them; `age_lists` returns
+// whether any of them changed.
+template <typename Slice, typename AgeLists>
+std::shared_ptr<const Slice> fresh_slice(std::shared_ptr<const Slice> slice,
+                                         const Staleness& staleness, AgeLists age_lists) {
+  auto aged = slice ? std::make_shared<Slice>(*slice) : std::make_shared<Slice>();
   if (!slice) {
     aged->reports = staleness.silent_reports();
     return aged;
   }
-  bool changed = any_expired(slice->reports, staleness);
-  aged->instances.reserve(slice->instances.size());
-  for (const auto& instance : slice->instances) {
-    aged->instances.push_back(fresh(instance, staleness));
-    changed = changed || aged->instances.back() != instance;
-  }
-  if (!changed) return slice;
+  const bool reports_expired = any_expired(slice->reports, staleness);
+  if (!age_lists(*aged) && !reports_expired) return slice;
   aged->reports = staleness.apply(slice->reports);
   return aged;
 }
 
 }  // namespace
 
-World assemble(const Slices& slices, const Freshness& freshness, WallTime now) {
-  const std::optional<WallTime> since = slices.awaited_since;
-  return World{
-      .at = now,
-      .kubernetes =
-          fresh(slices.kubernetes, Staleness("kubernetes", freshness.kubernetes, since, now)),
-      .postgres = fresh(slices.postgres, Staleness("postgres", freshness.postgres, since, now))};
+World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
+               std::optional<WallTime> awaited_since) {
+  const auto staleness = [&](std::string source, Duration bound) {
+    return Staleness(std::move(source), bound, awaited_since, now);
+  };
+  World world;
+  world.at = now;
+  world.kubernetes = fresh(slices.kubernetes, staleness("kubernetes", freshness.kubernetes));
+  const Staleness postgres = staleness("postgres", freshness.postgres);
+  world.postgres = fresh_slice(slices.postgres, postgres, [&](PostgresSlice& slice) {
+    return age_all(slice.instances, [&](const auto& i) { return fresh(i, postgres, freshness); });
+  });
+  const Staleness pgbouncer = staleness("pgbouncer", freshness.pgbouncer);
+  world.pgbouncer = fresh_slice(slices.pgbouncer, pgbouncer, [&](PgBouncerSlice& slice) {
+    return age_all(slice.instances, [&](const auto& i) { return fresh(i, pgbouncer); });
+  });
+  const Staleness disks = staleness("filesystem", freshness.filesystems);
+  world.filesystems = fresh_slice(slices.filesystems, disks, [&](FilesystemSlice& slice) {
+    const bool nodes = age_all(slice.nodes, [&](const auto& n) {
+      return fresh(n, &NodeFilesystems::claims, disks, n->node);
+    });
+    return age_all(
+               slice.paths,
+               [&](const auto& p) { return fresh(p, &PathFilesystem::usage, disks, p->path); }) ||
+           nodes;
+  });
+  const Staleness scrapes = staleness("scrape", freshness.scrapes);
+  world.scrapes = fresh_slice(slices.scrapes, scrapes, [&](ScrapeSlice& slice) {
+    return age_all(slice.targets,
+                   [&](const auto& t) { return fresh(t, &Scrape::page, scrapes, t->url); });
+  });
+  return world;
 }
 
 }  // namespace keelwatch::model

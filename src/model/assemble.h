@@ -4,7 +4,6 @@
 // may hang.
 #pragma once
 
-#include <memory>
 #include <optional>
 
 #include "base/clock.h"
@@ -12,21 +11,21 @@
 
 namespace keelwatch::model {
 
-// The newest published slice of each source; null before its first publish.
-struct Slices {
-  std::shared_ptr<const KubernetesSlice> kubernetes;
-  std::shared_ptr<const PostgresSlice> postgres;
-  // Since when the sources have been expected to publish; nullopt: they are not (a replay).
-  std::optional<WallTime> awaited_since = std::nullopt;
-};
-
 // How old an answer may be and still count. A watched kind is as old as the last event, bookmark or
 // answered check of its API server; a polled answer as old as the poll.
 struct Freshness {
   Duration kubernetes = std::chrono::seconds(15);
   Duration postgres = std::chrono::seconds(6);
+  Duration postgres_slow = std::chrono::minutes(3);        // of Pace::kSlow
+  Duration postgres_databases = std::chrono::minutes(30);  // of Pace::kDatabases
+  Duration pgbouncer = std::chrono::seconds(15);
+  Duration filesystems = std::chrono::minutes(3);
+  Duration scrapes = std::chrono::seconds(45);
 };
 
-[[nodiscard]] World assemble(const Slices& slices, const Freshness& freshness, WallTime now);
+// `awaited_since`: since when the sources have been expected to publish; nullopt: they are not (a
+// replay, which holds what was recorded).
+[[nodiscard]] World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
+                             std::optional<WallTime> awaited_since = std::nullopt);
 
 }  // namespace keelwatch::model

@@ -305,6 +305,8 @@ struct Get<T> {
 
 void encode(JsonWriter& out, const KubernetesSlice& slice) { put(out, slice); }
 void encode(JsonWriter& out, const PostgresSlice& slice) { put(out, slice); }
+void encode(JsonWriter& out, const PgBouncerSlice& slice) { put(out, slice); }
+void encode(JsonWriter& out, const FilesystemSlice& slice) { put(out, slice); }
 void encode(JsonWriter& out, const Cluster& cluster) { put(out, cluster); }
 void encode(JsonWriter& out, const Pod& pod) { put(out, pod); }
 void encode(JsonWriter& out, const Instance& instance) { put(out, instance); }
@@ -314,5 +316,11 @@ Result<KubernetesSlice> decode_kubernetes_slice(JsonValue value) {
   return get<KubernetesSlice>(value);
 }
 Result<PostgresSlice> decode_postgres_slice(JsonValue value) { return get<PostgresSlice>(value); }
+Result<PgBouncerSlice> decode_pgbouncer_slice(JsonValue value) {
+  return get<PgBouncerSlice>(value);
+}
+Result<FilesystemSlice> decode_filesystem_slice(JsonValue value) {
+  return get<FilesystemSlice>(value);
+}
 
 }  // namespace keelwatch::model

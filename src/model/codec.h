@@ -10,13 +10,17 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "model/filesystem.h"
 #include "model/kubernetes.h"
+#include "model/pgbouncer.h"
 #include "model/postgres.h"
 
 namespace keelwatch::model {
 
 void encode(JsonWriter& out, const KubernetesSlice& slice);
 void encode(JsonWriter& out, const PostgresSlice& slice);
+void encode(JsonWriter& out, const PgBouncerSlice& slice);
+void encode(JsonWriter& out, const FilesystemSlice& slice);
 void encode(JsonWriter& out, const Cluster& cluster);
 void encode(JsonWriter& out, const Pod& pod);
 void encode(JsonWriter& out, const Instance& instance);
@@ -25,5 +29,7 @@ void encode(JsonWriter& out, const SourceReport& report);
 // Errors: kMalformed, naming the member.
 [[nodiscard]] Result<KubernetesSlice> decode_kubernetes_slice(JsonValue value);
 [[nodiscard]] Result<PostgresSlice> decode_postgres_slice(JsonValue value);
+[[nodiscard]] Result<PgBouncerSlice> decode_pgbouncer_slice(JsonValue value);
+[[nodiscard]] Result<FilesystemSlice> decode_filesystem_slice(JsonValue value);
 
 }  // namespace keelwatch::model

@@ -337,18 +337,8 @@ template <typename T>
   return T::kKind;
 }
 
-namespace internal {
-struct AbsentOfAnyKind {
-  const Why& why;
-  template <typename T>
-  operator Observed<T>() const {
-    return Observed<T>::absent(why);
-  }
-};
-}  // namespace internal
-
 inline KubernetesSlice KubernetesSlice::absent(const Why& why) {
-  const internal::AbsentOfAnyKind no{why};
+  const AbsentOfAny no{why};
   return {no, no, no, no, no, no, no, no, no, no, no, {}};
 }
 

@@ -1,8 +1,10 @@
 #include "model/postgres.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 namespace keelwatch::model {
 namespace {
@@ -38,6 +40,20 @@ constexpr std::array kReachabilityNames = {
     ReachabilityName{Reachability::kShuttingDown, "shutting_down"},
     ReachabilityName{Reachability::kNotSetUp, "not_set_up"},
 };
+
+// pg_settings.unit (src/backend/utils/misc/guc.c: memory and time conversions), in bytes and
+// seconds.
+constexpr std::array<std::pair<std::string_view, double>, 9> kUnits = {{
+    {"B", 1},
+    {"kB", 1024},
+    {"8kB", 8192},
+    {"16MB", 16.0 * 1024 * 1024},
+    {"MB", 1024.0 * 1024},
+    {"ms", 0.001},
+    {"s", 1},
+    {"min", 60},
+    {"h", 3600},
+}};
 
 }  // namespace
 
@@ -75,6 +91,46 @@ std::optional<Reachability> parse_reachability(std::string_view text) {
     if (name == text) return value;
   }
   return std::nullopt;
+}
+
+const Setting* find_setting(const Settings& settings, std::string_view name) {
+  const auto found = std::ranges::lower_bound(settings.values, name, {}, &Setting::name);
+  return found != settings.values.end() && found->name == name ? &*found : nullptr;
+}
+
+std::optional<double> in_base_unit(const Setting& setting) {
+  double number = 0;
+  const char* end = setting.value.data() + setting.value.size();
+  const auto [stop, error] = std::from_chars(setting.value.data(), end, number);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  if (setting.unit.empty() || number == -1) return number;
+  for (const auto& [unit, factor] : kUnits) {
+    if (setting.unit == unit) return number * factor;
+  }
+  return std::nullopt;
+}
+
+Instance Instance::absent(InstanceId id, const Why& why) {
+  const AbsentOfAny no{why};
+  return {.id = std::move(id),
+          .address = {},
+          .reachability = Reachability::kConnecting,
+          .reachability_detail = {},
+          .server = no,
+          .senders = no,
+          .wal_receiver = no,
+          .slots = no,
+          .archiver = no,
+          .activity = no,
+          .xmin_holders = no,
+          .prepared = no,
+          .databases = no,
+          .subscriptions = no,
+          .database_sizes = no,
+          .wal_directory = no,
+          .settings = no,
+          .certificate = no,
+          .contents = {}};
 }
 
 }  // namespace keelwatch::model

@@ -1,9 +1,8 @@
-// Facts from each PostgreSQL instance's own answers. LSNs are positions in bytes (the 64-bit value
-// behind "16/B374D848"). Facts that are compared with each other come from one statement.
+// What each PostgreSQL instance answers. Facts that are compared with each other come from one
+// statement.
 #pragma once
 
 #include <compare>
-#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,19 +12,10 @@
 #include "base/clock.h"
 #include "base/observed.h"
 #include "model/fields.h"
+#include "model/postgres_facts.h"
 #include "model/source_report.h"
 
 namespace keelwatch::model {
-
-// A write-ahead log position.
-struct Lsn {
-  std::uint64_t bytes = 0;
-  auto operator<=>(const Lsn&) const = default;
-};
-
-// "16/B374D848"; nullopt if the text is not one.
-[[nodiscard]] std::optional<Lsn> parse_lsn(std::string_view text);
-[[nodiscard]] std::string to_string(Lsn lsn);
 
 // Identity of an instance: stable over restarts, moves and failovers.
 struct InstanceId {
@@ -64,83 +54,23 @@ enum class Reachability {
 [[nodiscard]] std::string_view to_string(Reachability reachability);
 [[nodiscard]] std::optional<Reachability> parse_reachability(std::string_view text);
 
-// One row of pg_stat_replication on the instance that sends. Positions are NULL without pg_monitor.
-struct Sender {
-  std::string application_name;  // CNPG: the standby's pod name
-  std::string slot_type;         // physical, logical; empty: it uses no slot
-  std::string state;             // startup, catchup, streaming, backup, stopping
-  std::string sync_state;        // async, potential, sync, quorum
-  std::optional<Lsn> sent;
-  std::optional<Lsn> write;
-  std::optional<Lsn> flush;
-  std::optional<Lsn> replay;
-  std::optional<Duration> write_lag;
-  std::optional<Duration> flush_lag;
-  std::optional<Duration> replay_lag;  // NULL when caught up and idle: not zero
+// How often an answer is asked for: with every round; for directories, sizes and settings; over a
+// connection of its own to each database.
+enum class Pace { kRound, kSlow, kDatabases };
 
+// One database as seen from within.
+struct DatabaseAnswer {
+  std::string name;
+  Observed<DatabaseContent> content;
   static constexpr auto fields() {
-    return std::tuple(field("applicationName", &Sender::application_name),
-                      field("slotType", &Sender::slot_type), field("state", &Sender::state),
-                      field("syncState", &Sender::sync_state), field("sent", &Sender::sent),
-                      field("write", &Sender::write), field("flush", &Sender::flush),
-                      field("replay", &Sender::replay), field("writeLag", &Sender::write_lag),
-                      field("flushLag", &Sender::flush_lag),
-                      field("replayLag", &Sender::replay_lag));
+    return std::tuple(field("name", &DatabaseAnswer::name),
+                      field("content", &DatabaseAnswer::content));
   }
 };
 
-// The one row of pg_stat_wal_receiver.
-struct WalReceiver {
-  std::string status;  // starting, streaming, waiting, restarting, stopping, stopped
-  std::optional<std::int64_t> received_timeline;
-  std::optional<Lsn> flushed;
-  std::optional<Lsn> latest_end;
-  std::optional<WallTime> last_message;  // last_msg_receipt_time
-  std::string slot_name;
-  std::string sender_host;
-
-  static constexpr auto fields() {
-    return std::tuple(
-        field("status", &WalReceiver::status),
-        field("receivedTimeline", &WalReceiver::received_timeline),
-        field("flushed", &WalReceiver::flushed), field("latestEnd", &WalReceiver::latest_end),
-        field("lastMessage", &WalReceiver::last_message),
-        field("slotName", &WalReceiver::slot_name), field("senderHost", &WalReceiver::sender_host));
-  }
-};
-
-// One row about the server itself.
-struct ServerFacts {
-  std::int64_t version = 0;  // server_version_num: 150007
-  std::string system_identifier;
-  bool in_recovery = false;
-  std::optional<bool> read_only;         // default_transaction_read_only
-  std::optional<std::int64_t> timeline;  // primary: of the WAL file being written;
-                                         // standby: of the WAL receiver, else of the control file
-  std::optional<Lsn> current;            // primary: pg_current_wal_lsn()
-  std::optional<Lsn> received;           // standby: pg_last_wal_receive_lsn(); frozen when cut off
-  std::optional<Lsn> replayed;           // standby: pg_last_wal_replay_lsn()
-  std::optional<WallTime> last_replayed_commit;  // pg_last_xact_replay_timestamp()
-  std::optional<bool> replay_paused;
-  std::optional<Duration> recovery_min_apply_delay;
-  WallTime server_time;             // clock_timestamp()
-  std::optional<WallTime> started;  // pg_postmaster_start_time()
-
-  static constexpr auto fields() {
-    return std::tuple(
-        field("version", &ServerFacts::version),
-        field("systemIdentifier", &ServerFacts::system_identifier),
-        field("inRecovery", &ServerFacts::in_recovery), field("readOnly", &ServerFacts::read_only),
-        field("timeline", &ServerFacts::timeline), field("current", &ServerFacts::current),
-        field("received", &ServerFacts::received), field("replayed", &ServerFacts::replayed),
-        field("lastReplayedCommit", &ServerFacts::last_replayed_commit),
-        field("replayPaused", &ServerFacts::replay_paused),
-        field("recoveryMinApplyDelay", &ServerFacts::recovery_min_apply_delay),
-        field("serverTime", &ServerFacts::server_time), field("started", &ServerFacts::started));
-  }
-};
-
-// Everything one instance said. Each Observed is one answer (one statement).
+// Everything one instance said. Each Observed is one answer (one statement): known, unknown (with
+// the missing grant named where the role may not see it), or not installed in this version. Answers
+// of Pace::kRound end with the connection; slower ones keep their own age.
 struct Instance {
   InstanceId id;
   std::string address;  // host:port as connected to
@@ -149,14 +79,56 @@ struct Instance {
   Observed<ServerFacts> server;
   Observed<std::vector<Sender>> senders;
   Observed<std::vector<WalReceiver>> wal_receiver;  // no row = no receiver
+  Observed<std::vector<Slot>> slots;                // sorted by name
+  Observed<Archiver> archiver;
+  Observed<Activity> activity;
+  Observed<std::vector<XminHolder>> xmin_holders;
+  Observed<PreparedTransactions> prepared;
+  Observed<std::vector<DatabaseFacts>> databases;  // sorted by name
+  Observed<std::vector<Subscription>> subscriptions;
+  Observed<std::vector<DatabaseSize>> database_sizes;
+  Observed<WalDirectory> wal_directory;
+  Observed<Settings> settings;
+  // Of the newest handshake; not installed: the connection uses no TLS.
+  Observed<ServerCertificate> certificate;
+  std::vector<DatabaseAnswer> contents;  // of the databases that admit connections, sorted by name
 
   static constexpr auto fields() {
-    return std::tuple(field("id", &Instance::id), field("address", &Instance::address),
-                      field("reachability", &Instance::reachability),
-                      field("reachabilityDetail", &Instance::reachability_detail),
-                      field("server", &Instance::server), field("senders", &Instance::senders),
-                      field("walReceiver", &Instance::wal_receiver));
+    using I = Instance;
+    return std::tuple(
+        field("id", &I::id), field("address", &I::address), field("reachability", &I::reachability),
+        field("reachabilityDetail", &I::reachability_detail), field("server", &I::server),
+        field("senders", &I::senders), field("walReceiver", &I::wal_receiver),
+        field("slots", &I::slots), field("archiver", &I::archiver), field("activity", &I::activity),
+        field("xminHolders", &I::xmin_holders), field("prepared", &I::prepared),
+        field("databases", &I::databases), field("subscriptions", &I::subscriptions),
+        field("databaseSizes", &I::database_sizes), field("walDirectory", &I::wal_directory),
+        field("settings", &I::settings), field("certificate", &I::certificate),
+        field("contents", &I::contents));
   }
+
+  // Calls f(place, pace) with the member of each answer, an Observed<T> Instance::*.
+  template <typename F>
+  static void for_each_answer(F&& f) {
+    using I = Instance;
+    f(&I::server, Pace::kRound);
+    f(&I::senders, Pace::kRound);
+    f(&I::wal_receiver, Pace::kRound);
+    f(&I::slots, Pace::kRound);
+    f(&I::archiver, Pace::kRound);
+    f(&I::activity, Pace::kRound);
+    f(&I::xmin_holders, Pace::kRound);
+    f(&I::prepared, Pace::kRound);
+    f(&I::databases, Pace::kRound);
+    f(&I::subscriptions, Pace::kRound);
+    f(&I::database_sizes, Pace::kSlow);
+    f(&I::wal_directory, Pace::kSlow);
+    f(&I::settings, Pace::kSlow);
+    f(&I::certificate, Pace::kDatabases);
+  }
+
+  // Every answer absent for that reason.
+  [[nodiscard]] static Instance absent(InstanceId id, const Why& why);
 };
 
 // What the Postgres source publishes: one Instance per target, sorted by id.

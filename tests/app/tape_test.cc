@@ -39,19 +39,19 @@ std::shared_ptr<const model::PostgresSlice> postgres(std::vector<model::Instance
 
 TEST_CASE("a tape that is written reads back, in the order of its times", "[app]") {
   const auto all = slices({answering("pg-1", primary_facts(1000))});
-  const std::string text =
-      tape_header() + tape_line(kNow + 1s, *all.postgres) + tape_line(kNow, *all.kubernetes);
+  const std::string text = tape_header() + tape_line(kNow + 1s, {.postgres = all.postgres}) +
+                           tape_line(kNow, {.kubernetes = all.kubernetes});
   const auto tape = read_tape(text);
   REQUIRE(tape);
   REQUIRE(tape->size() == 2);
-  CHECK((*tape)[0].kubernetes);
-  CHECK((*tape)[1].postgres);
+  CHECK((*tape)[0].news.kubernetes);
+  CHECK((*tape)[1].news.postgres);
   CHECK((*tape)[1].at == kNow + 1s);
 }
 
 TEST_CASE("a damaged tape is refused with its line", "[app]") {
   const auto all = slices({answering("pg-1", primary_facts(1000))});
-  const std::string good = tape_header() + tape_line(kNow, *all.postgres);
+  const std::string good = tape_header() + tape_line(kNow, {.postgres = all.postgres});
   const auto cut = read_tape(good.substr(0, good.size() - 20));
   REQUIRE_FALSE(cut);
   CHECK_THAT(cut.error().message(), Catch::StartsWith("tape line 2: "));

@@ -78,6 +78,8 @@ postgres:
   connect_timeout: 1500ms
   query_timeout: 4s
   probe_interval: 7s
+  slow_interval: 45s
+  databases_interval: 5m
   port: 6543
   user: watcher
   password_file: /dev/null/password
@@ -116,7 +118,7 @@ alerts:
   other.user = "other";
   other.password_file = "";  // displaced by the cluster's passfile
   other.passfile = "/dev/null/pgpass";
-  expected.postgres = {3s, 1500ms, 4s, 7s, 6543, login, {}};
+  expected.postgres = {3s, 1500ms, 4s, 7s, 45s, 5min, 6543, login, {}};
   expected.postgres.clusters = {
       {"db",
        "main",

@@ -89,12 +89,10 @@ TEST_CASE("what was up long ago is down, whatever its source said last", "[model
 }
 
 TEST_CASE("a source that never publishes is pending, then down", "[model]") {
-  Slices nothing;
-  CHECK(assemble(nothing, {}, kNow).postgres->reports.empty());  // nobody waits for it
-  nothing.awaited_since = kNow;
-  const World first = assemble(nothing, {}, kNow + 1s);
+  CHECK(assemble({}, {}, kNow).postgres->reports.empty());  // nobody waits for it
+  const World first = assemble({}, {}, kNow + 1s, kNow);
   CHECK(first.postgres->reports.at(0).pending);
-  const World later = assemble(nothing, {}, kNow + 60s);
+  const World later = assemble({}, {}, kNow + 60s, kNow);
   CHECK_FALSE(later.postgres->reports.at(0).pending);
   CHECK_FALSE(later.postgres->reports.at(0).up);
   CHECK(later.kubernetes->reports.at(0).last_error == "it has published nothing for 1m");

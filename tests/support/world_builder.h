@@ -62,27 +62,25 @@ inline model::WalReceiver receiver(std::string status = "streaming") {
 inline model::Instance answering(std::string pod, model::ServerFacts facts,
                                  std::vector<model::Sender> senders = {},
                                  std::vector<model::WalReceiver> receivers = {}) {
-  return model::Instance{
-      .id = {"default", "pg", std::move(pod)},
-      .address = "10.0.0.1:5432",
-      .reachability = model::Reachability::kConnected,
-      .reachability_detail = {},
-      .server = Observed<model::ServerFacts>::known(std::move(facts), kNow),
-      .senders = Observed<std::vector<model::Sender>>::known(std::move(senders), kNow),
-      .wal_receiver = Observed<std::vector<model::WalReceiver>>::known(std::move(receivers), kNow)};
+  const Why not_asked{Absence::kUnknown, Error(ErrorCode::kUnavailable, "not asked"), "test"};
+  model::Instance instance = model::Instance::absent({"default", "pg", std::move(pod)}, not_asked);
+  instance.address = "10.0.0.1:5432";
+  instance.reachability = model::Reachability::kConnected;
+  instance.server = Observed<model::ServerFacts>::known(std::move(facts), kNow);
+  instance.senders = Observed<std::vector<model::Sender>>::known(std::move(senders), kNow);
+  instance.wal_receiver =
+      Observed<std::vector<model::WalReceiver>>::known(std::move(receivers), kNow);
+  return instance;
 }
 
 inline model::Instance silent(std::string pod, model::Reachability why, std::string detail = "x") {
-  const Error error(ErrorCode::kUnavailable, detail);
-  const std::string source = "postgres default/" + pod;
-  return model::Instance{
-      .id = {"default", "pg", std::move(pod)},
-      .address = "10.0.0.1:5432",
-      .reachability = why,
-      .reachability_detail = std::move(detail),
-      .server = Observed<model::ServerFacts>::unknown(error, source),
-      .senders = Observed<std::vector<model::Sender>>::unknown(error, source),
-      .wal_receiver = Observed<std::vector<model::WalReceiver>>::unknown(error, source)};
+  const Why unknown{Absence::kUnknown, Error(ErrorCode::kUnavailable, detail),
+                    "postgres default/" + pod};
+  model::Instance instance = model::Instance::absent({"default", "pg", std::move(pod)}, unknown);
+  instance.address = "10.0.0.1:5432";
+  instance.reachability = why;
+  instance.reachability_detail = std::move(detail);
+  return instance;
 }
 
 inline std::shared_ptr<const model::Cluster> cluster_object(std::int64_t instances = 3) {

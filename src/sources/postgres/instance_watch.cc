@@ -33,9 +33,8 @@ std::string address_of(const PgTarget& target) {
   return contains(host, ":") ? "[" + host + "]" + port : host + port;
 }
 
-template <typename T>
-Observed<T> nothing_yet() {
-  return Observed<T>::unknown(Error(ErrorCode::kUnavailable, "not connected yet"), "postgres");
+Why nothing_yet() {
+  return {Absence::kUnknown, Error(ErrorCode::kUnavailable, "not connected yet"), "postgres"};
 }
 
 template <typename T>
@@ -71,13 +70,7 @@ InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgre
       target_(std::move(target)),
       changed_(std::move(changed)),
       source_("postgres " + text(target_.id)),
-      instance_{target_.id,
-                "",
-                Reachability::kConnecting,
-                "",
-                nothing_yet<model::ServerFacts>(),
-                nothing_yet<std::vector<model::Sender>>(),
-                nothing_yet<std::vector<model::WalReceiver>>()},
+      instance_(model::Instance::absent(target_.id, nothing_yet())),
       random_(std::random_device()()) {
   report_.source = "postgres";
   report_.target = text(target_.id);
@@ -115,9 +108,7 @@ void InstanceWatch::describe_target() {
     const std::string& reason = target_.not_set_up_reason;
     report_.not_set_up = true;
     report_.last_error.clear();
-    instance_.server = Observed<model::ServerFacts>::not_set_up(reason, source_);
-    instance_.senders = Observed<std::vector<model::Sender>>::not_set_up(reason, source_);
-    instance_.wal_receiver = Observed<std::vector<model::WalReceiver>>::not_set_up(reason, source_);
+    set_absent({Absence::kNotSetUp, Error(ErrorCode::kNotFound, reason), source_});
     set_reachability(Reachability::kNotSetUp, reason);
   } else if (target_.terminating) {
     report_.last_error = "pod is being deleted: let go of its connection";
@@ -310,9 +301,18 @@ void InstanceWatch::cannot_be_asked(Reachability reachability, const Error& erro
 }
 
 void InstanceWatch::set_unknown(const Error& error) {
-  instance_.server = Observed<model::ServerFacts>::unknown(error, source_);
-  instance_.senders = Observed<std::vector<model::Sender>>::unknown(error, source_);
-  instance_.wal_receiver = Observed<std::vector<model::WalReceiver>>::unknown(error, source_);
+  const Why why{Absence::kUnknown, error, source_};
+  model::Instance::for_each_answer([&](auto place, model::Pace pace) {
+    if (pace == model::Pace::kRound || !(instance_.*place).is_known()) {
+      instance_.*place = AbsentOfAny{why};
+    }
+  });
+}
+
+void InstanceWatch::set_absent(const Why& why) {
+  model::Instance::for_each_answer(
+      [&](auto place, model::Pace /*pace*/) { instance_.*place = AbsentOfAny{why}; });
+  instance_.contents.clear();
 }
 
 // A lasting failure is logged where it begins and where it ends.

@@ -62,6 +62,7 @@ class InstanceWatch {
   void lost(const PgConnection& conn, const PgFailure& otherwise);
   void cannot_be_asked(model::Reachability reachability, const Error& error, Urgency urgency);
   void set_unknown(const Error& error);
+  void set_absent(const Why& why);
   void failed(const Error& error);
   void set_reachability(model::Reachability reachability, std::string detail);
   void tell(Urgency urgency);
