@@ -2,8 +2,10 @@
 #include <charconv>
 #include <limits>
 #include <string>
+#include <tuple>
 #include <utility>
 
+#include "base/utf8.h"
 #include "config/limits.h"
 #include "sources/postgres/pgbouncer_answers.h"
 
@@ -11,6 +13,20 @@ namespace keelwatch::sources {
 namespace {
 
 constexpr std::string_view kConsole = "pgbouncer";
+
+std::string readable(std::string_view bytes) {
+  std::string name;
+  while (!bytes.empty()) {
+    const std::size_t length = utf8_sequence_length(bytes);
+    if (length == 0) {
+      append_utf8(name, kReplacementCharacter);
+    } else {
+      name += bytes.substr(0, length);
+    }
+    bytes.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+  return name;
+}
 
 // One row by column names. The first value that is missing or makes no sense is kept as the error
 // of the answer; what is read after it is of no use.
@@ -27,6 +43,8 @@ class Row {
     }
     return std::string(rows_.get(row_, *place).value_or(""));  // NULL: nothing is set
   }
+  // What a client chose: with a `*` database, any bytes at all.
+  [[nodiscard]] std::string name(std::string_view column) { return readable(text(column)); }
   [[nodiscard]] std::string optional_text(std::string_view column) {
     return rows_.column(column) ? text(column) : std::string();
   }
@@ -87,7 +105,10 @@ Result<std::vector<T>> each(const PgRows& rows, std::string_view name, Read read
     list.push_back(read(row));
   }
   if (error) return *std::move(error);
+  // Names that were made readable may have become equal: then one of them speaks for all.
   std::ranges::sort(list, {}, key);
+  const auto same = std::ranges::unique(list, {}, key);
+  list.erase(same.begin(), same.end());
   return list;
 }
 
@@ -125,8 +146,8 @@ Result<std::vector<model::Pool>> decode_pools(const PgRows& rows) {
       rows, "database",
       [](Row& row) {
         model::Pool pool;
-        pool.database = row.text("database");
-        pool.user = row.text("user");
+        pool.database = row.name("database");
+        pool.user = row.name("user");
         pool.mode = row.optional_text("pool_mode");
         pool.clients_active = row.number("cl_active");
         pool.clients_waiting = row.number("cl_waiting");
@@ -145,7 +166,7 @@ Result<std::vector<model::PoolTraffic>> decode_stats(const PgRows& rows) {
       rows, "database",
       [](Row& row) {
         model::PoolTraffic traffic;
-        traffic.database = row.text("database");
+        traffic.database = row.name("database");
         traffic.transactions = row.number("total_xact_count");
         traffic.queries = row.number("total_query_count");
         traffic.received_bytes = row.number("total_received");
@@ -175,10 +196,10 @@ Result<std::vector<model::PooledDatabase>> decode_databases(const PgRows& rows) 
       rows, "name",
       [](Row& row) {
         model::PooledDatabase database;
-        database.name = row.text("name");
-        database.host = row.text("host");
+        database.name = row.name("name");
+        database.host = row.name("host");
         database.port = row.number("port");
-        database.database = row.text("database");
+        database.database = row.name("database");
         database.pool_size = row.number("pool_size");
         database.max_connections = row.optional_number("max_connections");
         database.connections = row.optional_number("current_connections");

@@ -25,6 +25,8 @@ template <typename T>
 struct Filled {
   T row;
   unsigned seen = 0;
+  Duration seconds{};  // the two parts of a wait
+  Duration micros{};
 };
 
 // A metric and the member that it fills in.
@@ -136,9 +138,12 @@ class PageReader {
       if (!error_) error_ = no_count("cnpg_pgbouncer_pools_maxwait");
       return;
     }
-    pool.row.longest_wait += seconds ? Duration(std::chrono::seconds(value))
-                                     : Duration(std::chrono::microseconds(value));
-    if (seconds) pool.seen |= kWaitSeen;
+    if (seconds) {
+      pool.seconds = std::chrono::seconds(value);
+      pool.seen |= kWaitSeen;
+    } else {
+      pool.micros = std::chrono::microseconds(value);
+    }
   }
 
   void take_traffic(Filled<PoolTraffic>& traffic, std::string_view metric, std::int64_t value) {
@@ -162,6 +167,7 @@ class PageReader {
       const std::string_view metric = lacking(kPoolCounts, filled);
       if (!metric.empty()) return missing(kPools, metric);
       if ((filled.seen & kWaitSeen) == 0) return missing(kPools, "maxwait");
+      filled.row.longest_wait = filled.seconds + filled.micros;
       filled.row.database = key.first;
       filled.row.user = key.second;
       list.push_back(std::move(filled.row));
