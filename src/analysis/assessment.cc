@@ -7,6 +7,7 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   assessment.clusters = find_clusters(world, config, memory.topology);
   assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
   assessment.poolers = assess_poolers(world, config);
+  assessment.filesystems = find_filesystems(world, memory.filesystems);
   return assessment;
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "analysis/filesystem.h"
 #include "analysis/pooling.h"
 #include "analysis/replication.h"
 #include "analysis/topology.h"
@@ -16,12 +17,14 @@ struct Assessment {
   std::vector<ClusterTopology> clusters;
   std::vector<Replication> replication;  // one per cluster, in the same order
   std::vector<Pooling> poolers;
+  std::vector<Filesystem> filesystems;
 };
 
 // What analyses remember from step to step.
 struct Memory {
   TopologyMemory topology;
   ReplicationMemory replication;
+  FilesystemMemory filesystems;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

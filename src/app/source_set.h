@@ -15,9 +15,11 @@
 #include "base/log.h"
 #include "base/published.h"
 #include "config/config.h"
+#include "discovery/kubelets.h"
 #include "discovery/poolers.h"
 #include "discovery/targets.h"
 #include "model/world.h"
+#include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/postgres/pgbouncer_source.h"
 #include "sources/postgres/postgres_source.h"
@@ -55,6 +57,9 @@ class SourceSet {
   void start_postgres();
   void start_pgbouncer();
   void rediscover_poolers();
+  void start_filesystems();
+  void rediscover_instances(const model::KubernetesSlice* kubernetes);
+  void rediscover_kubelets(const model::KubernetesSlice* kubernetes);
 
   EventLoop& control_;
   const Clock& clock_;
@@ -68,6 +73,8 @@ class SourceSet {
   bool poolers_configured_ = false;  // pgbouncer_ has been given poolers_
   std::optional<SourceThread<sources::PostgresSource>> postgres_;
   std::optional<SourceThread<sources::PgBouncerSource>> pgbouncer_;
+  std::optional<discovery::KubeletTargets> kubelets_;  // as filesystems_ was given them
+  std::optional<SourceThread<sources::FilesystemSource>> filesystems_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 

@@ -10,45 +10,85 @@
 namespace keelwatch::collectors {
 namespace {
 
+using config::Thresholds;
 using metrics::Family;
 using metrics::Type;
 
-constexpr Family kLagBytes("keelwatch_threshold_replication_lag_bytes", Type::kGauge,
-                           "thresholds.replication_lag_bytes, or the cluster's own setting.",
-                           {"namespace", "cluster"});
-constexpr Family kLag("keelwatch_threshold_replication_lag_seconds", Type::kGauge,
-                      "thresholds.replication_lag, or the cluster's own setting.",
-                      {"namespace", "cluster"});
+struct Threshold {
+  Family family;
+  double (*value)(const Thresholds&);
+};
 
-constexpr Family kPoolerWait("keelwatch_threshold_pooler_wait_seconds", Type::kGauge,
-                             "thresholds.pooler_wait, or the cluster's own setting.",
-                             {"namespace", "cluster"});
-
-constexpr std::array<const Family*, 3> kFamilies = {&kLagBytes, &kLag, &kPoolerWait};
-
-// A pooler may lead to a cluster that is not watched itself.
-void write_pooler_thresholds(const Input& input, metrics::Writer& writer) {
-  std::set<std::pair<std::string_view, std::string_view>> seen;
-  for (const analysis::Pooling& pooler : input.assessment.poolers) {
-    if (!seen.emplace(pooler.ns, pooler.cluster).second) continue;
-    writer.write(kPoolerWait, {pooler.ns, pooler.cluster},
-                 Observed<Duration>::known(
-                     config::thresholds_for(input.config, pooler.ns, pooler.cluster).pooler_wait,
-                     input.world.at));
-  }
+constexpr Threshold threshold(std::string_view name, std::string_view help,
+                              double (*value)(const Thresholds&)) {
+  return {Family(name, Type::kGauge, help, {"namespace", "cluster"}), value};
 }
 
+constexpr std::array kThresholds = {
+    threshold("keelwatch_threshold_replication_lag_bytes",
+              "thresholds.replication_lag_bytes, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.replication_lag_bytes; }),
+    threshold("keelwatch_threshold_replication_lag_seconds",
+              "thresholds.replication_lag, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.replication_lag); }),
+    threshold("keelwatch_threshold_slot_retained_bytes",
+              "thresholds.slot_retained_bytes, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.slot_retained_bytes; }),
+    threshold("keelwatch_threshold_connections_ratio",
+              "thresholds.connections_ratio, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.connections_ratio; }),
+    threshold("keelwatch_threshold_long_transaction_seconds",
+              "thresholds.long_transaction, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.long_transaction); }),
+    threshold("keelwatch_threshold_idle_in_transaction_seconds",
+              "thresholds.idle_in_transaction, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.idle_in_transaction); }),
+    threshold("keelwatch_threshold_prepared_transaction_seconds",
+              "thresholds.prepared_transaction, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.prepared_transaction); }),
+    threshold("keelwatch_threshold_xmin_age", "thresholds.xmin_age, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.xmin_age; }),
+    threshold("keelwatch_threshold_transaction_ids_ratio",
+              "thresholds.transaction_ids_ratio, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.transaction_ids_ratio; }),
+    threshold("keelwatch_threshold_archive_delay_seconds",
+              "thresholds.archive_delay, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.archive_delay); }),
+    threshold("keelwatch_threshold_certificate_expiry_seconds",
+              "thresholds.certificate_expiry, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.certificate_expiry); }),
+    threshold("keelwatch_threshold_pooler_wait_seconds",
+              "thresholds.pooler_wait, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.pooler_wait); }),
+    threshold("keelwatch_threshold_filesystem_available_ratio",
+              "thresholds.filesystem_available_ratio, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.filesystem_available_ratio; }),
+    threshold("keelwatch_threshold_filesystem_critical_ratio",
+              "thresholds.filesystem_critical_ratio, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return t.filesystem_critical_ratio; }),
+};
+
+constexpr auto kFamilies = [] {
+  std::array<const Family*, kThresholds.size()> families{};
+  for (std::size_t i = 0; i < families.size(); ++i) families[i] = &kThresholds[i].family;
+  return families;
+}();
+
+// Of every cluster that any subject speaks of: a pooler or a file system may be of one that is not
+// watched itself, and without a threshold a rule about it would be silent for ever.
 void collect(const Input& input, metrics::Writer& writer) {
-  for (const analysis::ClusterTopology& cluster : input.assessment.clusters) {
-    const config::Thresholds thresholds =
-        config::thresholds_for(input.config, cluster.ns, cluster.name);
-    const WallTime at = input.world.at;
-    writer.write(kLagBytes, {cluster.ns, cluster.name},
-                 Observed<double>::known(thresholds.replication_lag_bytes, at));
-    writer.write(kLag, {cluster.ns, cluster.name},
-                 Observed<Duration>::known(thresholds.replication_lag, at));
+  std::set<std::pair<std::string_view, std::string_view>> clusters;
+  const analysis::Assessment& assessment = input.assessment;
+  for (const auto& c : assessment.clusters) clusters.emplace(c.ns, c.name);
+  for (const auto& p : assessment.poolers) clusters.emplace(p.ns, p.cluster);
+  for (const auto& f : assessment.filesystems) clusters.emplace(f.ns, f.cluster);
+  for (const auto& [ns, cluster] : clusters) {
+    const Thresholds thresholds = config::thresholds_for(input.config, ns, cluster);
+    for (const Threshold& one : kThresholds) {
+      writer.write(one.family, {ns, cluster},
+                   Observed<double>::known(one.value(thresholds), input.world.at));
+    }
   }
-  write_pooler_thresholds(input, writer);
 }
 
 }  // namespace

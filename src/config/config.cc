@@ -5,16 +5,13 @@
 namespace keelwatch::config {
 
 Thresholds thresholds_for(const Config& config, std::string_view ns, std::string_view cluster) {
-  Thresholds thresholds = config.thresholds;
-  for (const bool with_namespace : {false, true}) {  // the later one wins
-    for (const ThresholdOverride& o : config.threshold_overrides) {
-      if (o.cluster != cluster || o.ns != (with_namespace ? ns : std::string_view())) continue;
-      if (o.replication_lag_bytes) thresholds.replication_lag_bytes = *o.replication_lag_bytes;
-      if (o.replication_lag) thresholds.replication_lag = *o.replication_lag;
-      if (o.pooler_wait) thresholds.pooler_wait = *o.pooler_wait;
-    }
+  const Thresholds* of_any_namespace = &config.thresholds;
+  for (const ThresholdOverride& o : config.threshold_overrides) {
+    if (o.cluster != cluster) continue;
+    if (o.ns == ns) return o.values;
+    if (o.ns.empty()) of_any_namespace = &o.values;
   }
-  return thresholds;
+  return *of_any_namespace;
 }
 
 bool lists_instances(const Config& config, std::string_view ns, std::string_view cluster) {

@@ -121,21 +121,79 @@ struct PgBouncer {
   bool operator==(const PgBouncer&) const = default;
 };
 
+// A file system of this machine that a database lives on: plain machines have no kubelet to ask.
+struct FilesystemPath {
+  std::string path;  // required, absolute
+  std::string ns;
+  std::string cluster;  // required
+  std::string pod;      // the instance
+  std::string role = "PG_DATA";
+
+  bool operator==(const FilesystemPath&) const = default;
+};
+
+struct Filesystems {
+  Duration interval = seconds(30);  // the kubelet itself measures once a minute
+  Duration timeout = seconds(10);   // of one page, or of one path
+  int kubelet_port = 10250;
+  std::string kubelet_ca;  // file; empty: the API server's CA
+  bool kubelet_insecure_skip_verify = false;
+  std::vector<FilesystemPath> paths;
+
+  bool operator==(const Filesystems&) const = default;
+};
+
+// A /metrics page listed by hand.
+struct ScrapeTarget {
+  std::string job;  // required
+  std::string url;  // required, unique
+  std::string ns;
+  std::string cluster;
+  std::string pod;
+  std::string ca;           // file; empty: the system's trust store
+  std::string server_name;  // that the certificate must bear; empty: the URL's host
+
+  bool operator==(const ScrapeTarget&) const = default;
+};
+
+struct Scrape {
+  bool cnpg_instances = false;  // :9187
+  bool cnpg_poolers = false;    // :9127
+  Duration interval = seconds(15);
+  Duration timeout = seconds(5);
+  double max_bytes = 16.0 * 1024 * 1024;  // of one page
+  int max_series = 20'000;                // of one page
+  std::string cnpg_ca;                    // file; of instances with spec.monitoring.tls
+  std::vector<ScrapeTarget> targets;
+
+  bool operator==(const Scrape&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
   Duration replication_lag = seconds(60);
+  double slot_retained_bytes = 4.0 * 1024 * 1024 * 1024;
+  double connections_ratio = 0.9;  // of max_connections
+  Duration long_transaction = std::chrono::hours(1);
+  Duration idle_in_transaction = std::chrono::minutes(15);
+  Duration prepared_transaction = std::chrono::hours(1);
+  int xmin_age = 50'000'000;           // transactions
+  double transaction_ids_ratio = 0.4;  // of the two billion that there are
+  Duration archive_delay = std::chrono::minutes(15);
+  Duration certificate_expiry = std::chrono::hours(6 * 24);
   Duration pooler_wait = seconds(5);
+  double filesystem_available_ratio = 0.1;
+  double filesystem_critical_ratio = 0.03;
 
   bool operator==(const Thresholds&) const = default;
 };
 
+// Other thresholds for one cluster; those that it does not set are thresholds.*.
 struct ThresholdOverride {
-  std::string ns;
+  std::string ns;       // empty: any
   std::string cluster;  // required
-  std::optional<double> replication_lag_bytes;
-  std::optional<Duration> replication_lag;
-  std::optional<Duration> pooler_wait;
+  Thresholds values;
 
   bool operator==(const ThresholdOverride&) const = default;
 };
@@ -151,6 +209,8 @@ struct Config {
   Kubernetes kubernetes;
   Postgres postgres;
   PgBouncer pgbouncer;
+  Filesystems filesystems;
+  Scrape scrape;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;
@@ -158,7 +218,8 @@ struct Config {
   bool operator==(const Config&) const = default;
 };
 
-// The thresholds of one cluster. An override with its namespace goes before one for any namespace.
+// The thresholds of one cluster: of the override with its namespace, else of the one for any
+// namespace, else the common ones.
 [[nodiscard]] Thresholds thresholds_for(const Config& config, std::string_view ns,
                                         std::string_view cluster);
 

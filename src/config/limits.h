@@ -39,6 +39,13 @@ inline constexpr std::size_t kPostgresConnections = 200;  // held at once, of al
 // PgBouncer, by the metrics of a pooler: one with 500 pools takes 600 KiB.
 inline constexpr std::size_t kPoolerPageBytes = 16 * kMiB;
 inline constexpr std::size_t kPoolerPageSamples = 200'000;  // kPostgresRows pools of 16 metrics
+// Kubelets' and others' /metrics pages.
+inline constexpr std::size_t kKubeletPageBytes = 64 * kMiB;  // a hundred Pods' page takes 5 MiB
+inline constexpr std::size_t kKubeletLineBytes = 64 * kKiB;  // labels of one volume: below 1 KiB
+inline constexpr std::size_t kVolumeStatsBytes = 16 * kMiB;  // of the lines that we keep
+inline constexpr std::size_t kVolumeStatsSamples = 100'000;  // six per mounted claim
+inline constexpr std::size_t kKubelets = 5'000;              // Kubernetes' own limit of nodes
+inline constexpr std::size_t kScrapeTargets = 1'000;
 
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers

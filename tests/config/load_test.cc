@@ -126,8 +126,10 @@ alerts:
        {{"main-1", "main-1.db", "127.0.0.1", 5433}, {"main-2", "/run/postgresql", "", 5432}},
        other},
       {"", "discovered", std::nullopt, {}, login}};
-  expected.thresholds = {1024.0 * 1024 * 1024, 90s};
-  expected.threshold_overrides = {{"db", "main", 5e6, std::nullopt}};
+  expected.thresholds.replication_lag_bytes = 1024.0 * 1024 * 1024;
+  expected.thresholds.replication_lag = 90s;
+  expected.threshold_overrides = {{"db", "main", expected.thresholds}};
+  expected.threshold_overrides[0].values.replication_lag_bytes = 5e6;
   expected.alerts = {"https://example.org/runbooks/"};
   CHECK(config == expected);
 
@@ -277,7 +279,7 @@ keelwatch.yaml:3:13: postgres.passfile: contradicts password_file
       {"an override of nothing", "threshold_overrides:\n  - cluster: a\n",
        R"(keelwatch.yaml:2:14: warning: threshold_overrides[0].cluster: overrides nothing
   - cluster: a
-             ^ set replication_lag_bytes, replication_lag or pooler_wait
+             ^ set one of the thresholds
 )"},
       {"a link that is none", "alerts: {runbook_base_url: example.org}\n",
        R"(keelwatch.yaml:1:28: alerts.runbook_base_url: "example.org" is not a web address
@@ -374,14 +376,18 @@ TEST_CASE("checking a file prints a verdict and sets the exit code", "[config]")
 }
 
 TEST_CASE("the thresholds of a cluster come from the closest override", "[config]") {
+  const auto bytes = [](double n) {
+    Thresholds thresholds;
+    thresholds.replication_lag_bytes = n;
+    return thresholds;
+  };
   Config config;
-  config.thresholds = {100, 60s};
-  config.threshold_overrides = {
-      {"db", "a", 1, std::nullopt}, {"", "a", 2, 2s}, {"", "b", std::nullopt, 3s}};
-  CHECK(thresholds_for(config, "db", "a") == Thresholds{1, 2s});
-  CHECK(thresholds_for(config, "other", "a") == Thresholds{2, 2s});
-  CHECK(thresholds_for(config, "db", "b") == Thresholds{100, 3s});
-  CHECK(thresholds_for(config, "db", "c") == Thresholds{100, 60s});
+  config.thresholds = bytes(100);
+  config.threshold_overrides = {{"", "a", bytes(2)}, {"db", "a", bytes(1)}, {"", "b", bytes(3)}};
+  CHECK(thresholds_for(config, "db", "a") == bytes(1));
+  CHECK(thresholds_for(config, "other", "a") == bytes(2));
+  CHECK(thresholds_for(config, "db", "b") == bytes(3));
+  CHECK(thresholds_for(config, "db", "c") == bytes(100));
 }
 
 }  // namespace keelwatch::config
