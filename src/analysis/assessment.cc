@@ -6,6 +6,11 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   Assessment assessment;
   assessment.clusters = find_clusters(world, config, memory.topology);
   assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
+  assessment.health = assess_clusters(assessment.clusters, world);
+  assessment.failover_slots = assess_failover_slots(assessment.clusters);
+  assessment.failovers =
+      follow_failovers(assessment.clusters, config.postgres.interval, memory.failover, world.at);
+  assessment.operators = assess_operators(world);
   return assessment;
 }
 

@@ -4,7 +4,11 @@
 
 #include <vector>
 
+#include "analysis/cluster.h"
+#include "analysis/failover.h"
+#include "analysis/operators.h"
 #include "analysis/replication.h"
+#include "analysis/slots.h"
 #include "analysis/topology.h"
 #include "config/config.h"
 #include "model/world.h"
@@ -13,13 +17,19 @@ namespace keelwatch::analysis {
 
 struct Assessment {
   std::vector<ClusterTopology> clusters;
-  std::vector<Replication> replication;  // one per cluster, in the same order
+  // One per cluster, in the same order:
+  std::vector<ClusterHealth> health;
+  std::vector<Replication> replication;
+  std::vector<FailoverSlots> failover_slots;
+  std::vector<Failovers> failovers;
+  std::vector<OperatorHealth> operators;
 };
 
 // What analyses remember from step to step.
 struct Memory {
   TopologyMemory topology;
   ReplicationMemory replication;
+  FailoverMemory failover;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

@@ -5,8 +5,10 @@
 namespace keelwatch::collectors {
 
 std::span<const Collector> all() {
-  static const std::array<Collector, 4> collectors = {
-      source_collector(), cluster_collector(), replication_collector(), threshold_collector()};
+  static const std::array<Collector, 9> collectors = {
+      source_collector(),   cluster_collector(),    instance_collector(),
+      database_collector(), kubernetes_collector(), replication_collector(),
+      slot_collector(),     failover_collector(),   threshold_collector()};
   return collectors;
 }
 

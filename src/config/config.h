@@ -85,6 +85,15 @@ struct Postgres {
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
   Duration replication_lag = seconds(60);
+  double slot_retained_bytes = 4.0 * 1024 * 1024 * 1024;
+  int connections_percent = 90;
+  Duration long_transaction = std::chrono::hours(1);
+  Duration idle_in_transaction = std::chrono::minutes(15);
+  Duration prepared_transaction = std::chrono::hours(1);
+  int xmin_age = 50'000'000;
+  int transaction_ids_percent = 40;
+  Duration archive_delay = std::chrono::minutes(15);
+  Duration certificate_expiry = std::chrono::hours(6 * 24);
 
   bool operator==(const Thresholds&) const = default;
 };
@@ -94,6 +103,15 @@ struct ThresholdOverride {
   std::string cluster;  // required
   std::optional<double> replication_lag_bytes;
   std::optional<Duration> replication_lag;
+  std::optional<double> slot_retained_bytes = std::nullopt;
+  std::optional<int> connections_percent = std::nullopt;
+  std::optional<Duration> long_transaction = std::nullopt;
+  std::optional<Duration> idle_in_transaction = std::nullopt;
+  std::optional<Duration> prepared_transaction = std::nullopt;
+  std::optional<int> xmin_age = std::nullopt;
+  std::optional<int> transaction_ids_percent = std::nullopt;
+  std::optional<Duration> archive_delay = std::nullopt;
+  std::optional<Duration> certificate_expiry = std::nullopt;
 
   bool operator==(const ThresholdOverride&) const = default;
 };

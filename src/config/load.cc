@@ -116,8 +116,11 @@ void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems)
 void check(const Thresholds&, MappingReader&, Diagnostics&) {}
 
 void check(const ThresholdOverride& t, MappingReader& map, Diagnostics&) {
-  if (t.replication_lag_bytes || t.replication_lag || !map.node("cluster")) return;
-  map.warning("cluster", "overrides nothing", "set replication_lag_bytes or replication_lag");
+  ThresholdOverride nothing;
+  nothing.ns = t.ns;
+  nothing.cluster = t.cluster;
+  if (t != nothing || !map.node("cluster")) return;
+  map.warning("cluster", "overrides nothing", "set one of the thresholds");
 }
 
 void check(const Alerts& a, MappingReader& map, Diagnostics&) {

@@ -30,6 +30,8 @@ struct OneOf {
   std::span<const std::string_view> words;
 };
 
+inline constexpr IntegerRange kPercent = {.min = 1, .max = 100};
+inline constexpr IntegerRange kTransactions = {.min = 1, .max = 2'000'000'000};
 inline constexpr IntegerRange kPort = {.min = 1, .max = 65535};
 inline constexpr Between kTimeout = {milliseconds(10), std::chrono::minutes(5)};
 inline constexpr Between kInterval = {milliseconds(50), std::chrono::hours(1)};
@@ -138,6 +140,24 @@ void visit_settings(Visitor& v, Thresholds& t) {
           "A standby that is more WAL behind is lagging.");
   v.value("replication_lag", t.replication_lag, kLag,
           "A standby that is longer behind is lagging.");
+  v.value("slot_retained_bytes", t.slot_retained_bytes, ByteCount{},
+          "A replication slot that keeps more WAL retains too much.");
+  v.value("connections_percent", t.connections_percent, kPercent,
+          "A server with more of its max_connections in use is nearly full.");
+  v.value("long_transaction", t.long_transaction, kLag,
+          "A transaction that is open for longer is too long.");
+  v.value("idle_in_transaction", t.idle_in_transaction, kLag,
+          "A session that idles within a transaction for longer is forgotten.");
+  v.value("prepared_transaction", t.prepared_transaction, kLag,
+          "A transaction that is prepared for longer is forgotten.");
+  v.value("xmin_age", t.xmin_age, kTransactions,
+          "What keeps row versions that are more transactions old holds up vacuum.");
+  v.value("transaction_ids_percent", t.transaction_ids_percent, kPercent,
+          "A database that has used up more of its transaction ids comes near to wraparound.");
+  v.value("archive_delay", t.archive_delay, kLag,
+          "A WAL segment that waits longer to be archived is a backlog.");
+  v.value("certificate_expiry", t.certificate_expiry, kLag,
+          "A certificate that expires sooner was not renewed: the operator does so 7 days before.");
 }
 
 template <typename Visitor>
@@ -148,6 +168,22 @@ void visit_settings(Visitor& v, ThresholdOverride& t) {
           "As thresholds.replication_lag_bytes, for this cluster.");
   v.value("replication_lag", t.replication_lag, kLag,
           "As thresholds.replication_lag, for this cluster.");
+  v.value("slot_retained_bytes", t.slot_retained_bytes, ByteCount{},
+          "As thresholds.slot_retained_bytes, for this cluster.");
+  v.value("connections_percent", t.connections_percent, kPercent,
+          "As thresholds.connections_percent, for this cluster.");
+  v.value("long_transaction", t.long_transaction, kLag,
+          "As thresholds.long_transaction, for this cluster.");
+  v.value("idle_in_transaction", t.idle_in_transaction, kLag,
+          "As thresholds.idle_in_transaction, for this cluster.");
+  v.value("prepared_transaction", t.prepared_transaction, kLag,
+          "As thresholds.prepared_transaction, for this cluster.");
+  v.value("xmin_age", t.xmin_age, kTransactions, "As thresholds.xmin_age, for this cluster.");
+  v.value("transaction_ids_percent", t.transaction_ids_percent, kPercent,
+          "As thresholds.transaction_ids_percent, for this cluster.");
+  v.value("archive_delay", t.archive_delay, kLag, "As thresholds.archive_delay, for this cluster.");
+  v.value("certificate_expiry", t.certificate_expiry, kLag,
+          "As thresholds.certificate_expiry, for this cluster.");
 }
 
 template <typename Visitor>
