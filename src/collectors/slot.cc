@@ -1,6 +1,9 @@
 // keelwatch_slot_* and keelwatch_subscription_*: what replication slots hold back, and whether
 // their users are there.
+#include <algorithm>
 #include <array>
+#include <optional>
+#include <string>
 
 #include "collectors/collector.h"
 
@@ -41,6 +44,10 @@ constexpr Family kInvalid(
     "1 if the slot is of no more use (invalidation_reason, or a conflict before "
     "PostgreSQL 17), else 0; absent while the instance does not answer.",
     {"namespace", "cluster", "pod", "slot"});
+constexpr Family kRatio("keelwatch_slot_retained_ratio", Type::kGauge,
+                        "Share of the filesystem under pg_wal that the slot's WAL takes; absent "
+                        "while the filesystem's size or the slot's WAL is unknown.",
+                        {"namespace", "cluster", "pod", "slot"});
 constexpr Family kFailoverReady(
     "keelwatch_slot_failover_ready", Type::kGauge,
     "1 if the standby holds a synced and valid copy of the primary's "
@@ -58,11 +65,41 @@ constexpr Family kApplyErrors(
     "and while the instance does not answer.",
     {"namespace", "cluster", "database", "subscription"});
 
-constexpr std::array<const Family*, 9> kFamilies = {
-    &kActive,  &kRetained,      &kStatus,  &kSafe,       &kInactiveSince,
-    &kInvalid, &kFailoverReady, &kRunning, &kApplyErrors};
+constexpr std::array<const Family*, 10> kFamilies = {
+    &kActive,  &kRetained, &kStatus,        &kSafe,    &kInactiveSince,
+    &kInvalid, &kRatio,    &kFailoverReady, &kRunning, &kApplyErrors};
 
 constexpr std::string_view kStatuses[] = {"reserved", "extended", "unreserved", "lost"};
+
+// The size of the filesystem that holds pg_wal: of the instance's claim for WAL, else of its only
+// one (CNPG pkg/specs/pvcs.go names them POD-wal and POD), or of the path of the configuration.
+std::optional<std::int64_t> wal_volume_size(const model::World& world,
+                                            const model::InstanceId& id) {
+  for (const std::string_view role : {"PG_WAL", "PG_DATA"}) {
+    for (const auto& path : world.filesystems->paths) {
+      if (path->ns != id.ns || path->cluster != id.cluster || path->pod != id.pod) continue;
+      const model::FilesystemUsage* usage = path->usage.if_known();
+      if (path->role == role && usage != nullptr) return usage->size_bytes;
+    }
+    const std::string claim = role == "PG_WAL" ? id.pod + "-wal" : id.pod;
+    for (const auto& node : world.filesystems->nodes) {
+      const std::vector<model::ClaimUsage>* claims = node->claims.if_known();
+      if (claims == nullptr) continue;
+      for (const model::ClaimUsage& one : *claims) {
+        if (one.ns == id.ns && one.claim == claim) return one.usage.size_bytes;
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+void write_ratio(const model::InstanceId& id, const Slot& slot, WallTime at,
+                 std::optional<std::int64_t> volume, metrics::Writer& writer) {
+  if (!volume || *volume <= 0 || !slot.retained_bytes) return;
+  writer.write(kRatio, {id.ns, id.cluster, id.pod, slot.name},
+               Observed<double>::known(
+                   static_cast<double>(*slot.retained_bytes) / static_cast<double>(*volume), at));
+}
 
 void write_slot(const model::InstanceId& id, const Slot& slot, WallTime at, bool primary,
                 metrics::Writer& writer) {
@@ -103,8 +140,10 @@ void collect(const Input& input, metrics::Writer& writer) {
     for (const auto& instance : cluster.instances) {
       const std::vector<Slot>* slots = instance->slots.if_known();
       if (slots == nullptr) continue;
+      const auto volume = wal_volume_size(input.world, instance->id);
       for (const Slot& slot : *slots) {
         if (slot.temporary) continue;  // it lives and dies with its session
+        write_ratio(instance->id, slot, instance->slots.observed_at(), volume, writer);
         write_slot(instance->id, slot, instance->slots.observed_at(),
                    analysis::is_writable(*instance), writer);
       }

@@ -84,6 +84,27 @@ TEST_CASE("a slot's activity is told of the primary, what it retains of every in
   CHECK(text.find(R"(slot="unused",status=)") == std::string::npos);
 }
 
+TEST_CASE("what a slot keeps is compared with the volume that pg_wal is on", "[collectors]") {
+  const auto ratio = [](std::vector<model::ClaimUsage> claims) {
+    Instance primary = answering("pg-1", primary_facts(1000));
+    primary.slots = seen(std::vector<model::Slot>{slot("s")});
+    auto all = slices({primary});
+    auto filesystems = std::make_shared<model::FilesystemSlice>();
+    filesystems->nodes.push_back(std::make_shared<const model::NodeFilesystems>(
+        model::NodeFilesystems{"node-1", seen(std::move(claims))}));
+    all.filesystems = filesystems;
+    app::State state;
+    return sample_lines(*app::step(state, model::assemble(all, {}, kNow), config::Config{}),
+                        "keelwatch_slot_retained_ratio");
+  };
+  const model::ClaimUsage data{"default", "pg-1", {20000, 1, {}, {}}};
+  const model::ClaimUsage wal{"default", "pg-1-wal", {10000, 1, {}, {}}};
+  const model::ClaimUsage foreign{"other", "pg-1-wal", {7, 1, {}, {}}};
+  CHECK_THAT(ratio({data, wal}), Catch::EndsWith(" 0.5\n"));
+  CHECK_THAT(ratio({data, foreign}), Catch::EndsWith(" 0.25\n"));
+  CHECK(ratio({foreign}).empty());
+}
+
 TEST_CASE("sessions, transactions and settings become samples", "[collectors]") {
   Instance primary = answering("pg-1", primary_facts(1000));
   model::Activity activity;
