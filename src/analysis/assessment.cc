@@ -8,6 +8,11 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
   assessment.poolers = assess_poolers(world, config);
   assessment.filesystems = find_filesystems(world, memory.filesystems);
+  assessment.health = assess_clusters(assessment.clusters, world);
+  assessment.failover_slots = assess_failover_slots(assessment.clusters);
+  assessment.failovers =
+      follow_failovers(assessment.clusters, config.postgres.interval, memory.failover, world.at);
+  assessment.operators = assess_operators(world);
   return assessment;
 }
 

@@ -4,9 +4,13 @@
 
 #include <vector>
 
+#include "analysis/cluster.h"
+#include "analysis/failover.h"
 #include "analysis/filesystem.h"
+#include "analysis/operators.h"
 #include "analysis/pooling.h"
 #include "analysis/replication.h"
+#include "analysis/slots.h"
 #include "analysis/topology.h"
 #include "config/config.h"
 #include "model/world.h"
@@ -15,7 +19,13 @@ namespace keelwatch::analysis {
 
 struct Assessment {
   std::vector<ClusterTopology> clusters;
-  std::vector<Replication> replication;  // one per cluster, in the same order
+  // One per cluster, in the same order:
+  std::vector<ClusterHealth> health;
+  std::vector<Replication> replication;
+  std::vector<FailoverSlots> failover_slots;
+  std::vector<Failovers> failovers;
+
+  std::vector<OperatorHealth> operators;
   std::vector<Pooling> poolers;
   std::vector<Filesystem> filesystems;
 };
@@ -25,6 +35,7 @@ struct Memory {
   TopologyMemory topology;
   ReplicationMemory replication;
   FilesystemMemory filesystems;
+  FailoverMemory failover;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

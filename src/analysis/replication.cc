@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "analysis/not_serving.h"
 #include "base/time_text.h"
 
 namespace keelwatch::analysis {
@@ -228,6 +229,15 @@ Observed<Duration> replay_lag(const Instance& standby, const SenderRow& row,
                       "postgres " + text(standby.id));
 }
 
+Observed<std::string> sync_state(const ClusterTopology& cluster, const SenderRow& row) {
+  using State = Observed<std::string>;
+  if (row.row != nullptr && row.sender == cluster.primary.get() && !row.row->sync_state.empty()) {
+    return State::known(row.row->sync_state, row.at);
+  }
+  return State::unknown(Error(ErrorCode::kUnavailable, "the primary has no row for this standby"),
+                        "postgres");
+}
+
 Observed<bool> receiver_up(const Instance& standby) {
   return standby.wal_receiver.map([](const std::vector<WalReceiver>& rows) {
     return !rows.empty() && rows.front().status == "streaming";
@@ -244,6 +254,9 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
                   .reason = {},
                   .streaming = is_streaming,
                   .wal_receiver_up = receiver_up(instance),
+                  .sync_state = sync_state(cluster, row),
+                  .apply_delay = instance.server.map(
+                      [](const ServerFacts& s) { return s.recovery_min_apply_delay; }),
                   .sent_lag_bytes = stage_lag(cluster, row, &Sender::sent),
                   .write_lag_bytes = stage_lag(cluster, row, &Sender::write),
                   .flush_lag_bytes = stage_lag(cluster, row, &Sender::flush),
@@ -267,6 +280,8 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
     } else {
       verdict = judge(*server, row, is_streaming, advances);
     }
+  } else if (auto reason = why_not_serving(cluster, instance.id.pod)) {
+    verdict = {reason->state, std::move(reason->reason)};
   } else if (instance.reachability == Reachability::kConnected ||
              instance.reachability == Reachability::kConnecting ||
              instance.reachability == Reachability::kNotSetUp) {
@@ -296,14 +311,17 @@ Observed<std::int64_t> count_streaming(const ClusterTopology& cluster,
   return Observed<std::int64_t>::known(count, now);
 }
 
-// The primary's position minus the furthest position that any standby of its history has on disk.
-Observed<double> loss_if_primary_dies(const ClusterTopology& cluster) {
-  using Loss = Observed<double>;
-  if (!cluster.primary) {
-    return Loss::unknown(Error(ErrorCode::kUnavailable, "no primary to compare with"), "postgres");
-  }
+// The standby of the primary's history that has most of its WAL on disk, by its own answer or by a
+// sender's.
+struct Furthest {
+  std::optional<Lsn> position;
+  const Instance* standby = nullptr;
+  SenderRow row;
+};
+
+Furthest find_furthest(const ClusterTopology& cluster) {
   const ServerFacts& primary = cluster.primary->server.known_value();
-  std::optional<Lsn> furthest;
+  Furthest best;
   for (const auto& instance : cluster.instances) {
     if (instance == cluster.primary) continue;
     const SenderRow row = find_row(cluster, *instance);
@@ -312,17 +330,44 @@ Observed<double> loss_if_primary_dies(const ClusterTopology& cluster) {
                               server->timeline > primary.timeline)) {
       continue;  // another history: its positions are of no use
     }
-    if (row.row != nullptr) furthest = std::max(furthest, row.row->flush);
+    std::optional<Lsn> position;
+    if (row.row != nullptr) position = row.row->flush;
     if (server != nullptr && server->in_recovery && server->timeline == primary.timeline) {
-      furthest = std::max({furthest, server->received, server->replayed});
+      position = std::max({position, server->received, server->replayed});
     }
+    if (position > best.position) best = {position, instance.get(), row};
   }
-  if (!furthest || !primary.current) {
-    return Loss::unknown(Error(ErrorCode::kUnavailable, "no standby tells what it has on disk"),
-                         "postgres " + text(cluster.primary->id));
+  return best;
+}
+
+void assess_loss(const ClusterTopology& cluster, Replication& out) {
+  if (!cluster.primary) return;  // unknown, as it was made
+  const auto& primary = cluster.primary->server;
+  const std::string source = "postgres " + text(cluster.primary->id);
+  const Furthest furthest = find_furthest(cluster);
+  if (!furthest.position || !primary.known_value().current) {
+    const Error nobody(ErrorCode::kUnavailable, "no standby tells what it has on disk");
+    out.loss_if_primary_dies_bytes = Observed<double>::unknown(nobody, source);
+    out.loss_if_primary_dies = Observed<Duration>::unknown(nobody, source);
+    return;
   }
-  return Loss::known(bytes_between(*primary.current, *furthest),
-                     cluster.primary->server.observed_at());
+  const double bytes = bytes_between(*primary.known_value().current, *furthest.position);
+  out.loss_if_primary_dies_bytes = Observed<double>::known(bytes, primary.observed_at());
+  std::optional<Duration> seconds;
+  const ServerFacts* standby = furthest.standby->server.if_known();
+  if (bytes == 0) {
+    seconds = Duration::zero();
+  } else if (furthest.row.row != nullptr && sends(*furthest.row.row)) {
+    seconds = furthest.row.row->flush_lag;
+  } else if (standby != nullptr && standby->last_replayed_commit &&
+             standby->replayed >= standby->received) {
+    // It has replayed all that it has: its last commit is the last one that would survive.
+    seconds = standby->server_time - *standby->last_replayed_commit;
+  }
+  out.loss_if_primary_dies =
+      seconds ? Observed<Duration>::known(*seconds, primary.observed_at())
+              : Observed<Duration>::unknown(
+                    Error(ErrorCode::kUnavailable, "nothing to measure its age by"), source);
 }
 
 // A primary that cannot be asked is still no standby: the one that was writable last, or that the
@@ -347,23 +392,29 @@ std::string_view to_string(StandbyState state) {
 
 std::vector<Replication> assess_replication(const std::vector<ClusterTopology>& clusters,
                                             ReplicationMemory& memory, WallTime now) {
+  const Error no_primary(ErrorCode::kUnavailable, "no primary to compare with");
   std::vector<Replication> result;
   ReplicationMemory seen;
   for (const ClusterTopology& cluster : clusters) {
     Replication replication{
         .ns = cluster.ns,
         .cluster = cluster.name,
-        .standbys_expected = cluster.instances_desired.map(
-            [](std::int64_t desired) { return std::max<std::int64_t>(desired - 1, 0); }),
+        .standbys_expected = cluster.instances_desired.map([&](std::int64_t desired) {
+          return cluster.hibernated() ? 0 : std::max<std::int64_t>(desired - 1, 0);
+        }),
         .standbys_streaming = Observed<std::int64_t>::known(0, now),
-        .loss_if_primary_dies_bytes = loss_if_primary_dies(cluster),
+        .loss_if_primary_dies_bytes = Observed<double>::unknown(no_primary, "postgres"),
+        .loss_if_primary_dies = Observed<Duration>::unknown(no_primary, "postgres"),
+        .sync = assess_sync(cluster, now),
         .standbys = {}};
+    assess_loss(cluster, replication);
     const std::string primary = primary_by_name(cluster, memory);
     if (!primary.empty()) seen.last_primary[{cluster.ns, cluster.name}] = primary;
     for (const auto& instance : cluster.instances) {
       if (!is_standby(*instance, primary)) continue;
       replication.standbys.push_back(assess_standby(cluster, *instance, memory, now));
     }
+    add_missing_standbys(cluster, primary, now, replication.standbys);
     replication.standbys_streaming = count_streaming(cluster, replication.standbys, now);
     for (const auto& instance : cluster.instances) {
       if (auto kept = memory.replay.extract(instance->id)) seen.replay.insert(std::move(kept));

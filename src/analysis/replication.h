@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "analysis/sync.h"
 #include "analysis/topology.h"
 #include "base/observed.h"
 #include "model/postgres.h"
@@ -31,12 +32,17 @@ enum class StandbyState {
   kCutOff,            // in recovery, nobody sends to it and replay stands still
   kDivergedTimeline,  // on another timeline or another system than the primary
   kUnreachable,       // it cannot be asked: refused, silent, TLS, password, too many connections
+  kCloning,           // its data is being copied
+  kFenced,            // stopped by cnpg.io/fencedInstances
+  kHibernated,        // stopped by cnpg.io/hibernation
+  kMissing,           // the Cluster has it, and it has no Pod, or one without a node
 };
 
 // In declaration order, as the state set exports them.
 inline constexpr std::string_view kStandbyStates[] = {
     "streaming", "catching_up", "archive_recovery",  "delayed",     "paused",
-    "starting",  "cut_off",     "diverged_timeline", "unreachable",
+    "starting",  "cut_off",     "diverged_timeline", "unreachable", "cloning",
+    "fenced",    "hibernated",  "missing",
 };
 [[nodiscard]] std::string_view to_string(StandbyState state);
 
@@ -46,6 +52,11 @@ struct Standby {
   std::string reason;           // one sentence: the evidence for the state
   Observed<bool> streaming;     // a sender has it in state streaming or catchup
   Observed<bool> wal_receiver_up;
+
+  // Of its sender's row on the primary: async, potential, sync, quorum.
+  Observed<std::string> sync_state;
+  // recovery_min_apply_delay: what it is behind by replay is then intended.
+  Observed<std::optional<Duration>> apply_delay;
 
   // Behind the primary, by stage. sent, write and flush come from the sender's row; replay from the
   // standby itself, or from the sender's row while the standby cannot be asked.
@@ -64,9 +75,15 @@ struct Replication {
   Observed<std::int64_t> standbys_expected;
   // Unknown as long as it is unknown of one standby.
   Observed<std::int64_t> standbys_streaming;
-  // What is lost if the primary's storage vanishes now and the most advanced standby is promoted.
+  // What is lost if the primary's storage vanishes now and the most advanced standby is promoted:
+  // the one that has most on disk of those that are connected or answer. Seconds are the measured
+  // flush lag, or the age of the last commit that it replayed, and absent where neither is honest.
   Observed<double> loss_if_primary_dies_bytes;
-  std::vector<Standby> standbys;  // every instance but the primary, sorted by id
+  Observed<Duration> loss_if_primary_dies;
+  SyncReplication sync;
+  // Every instance but the primary, sorted by id, and then those that the Cluster names and that do
+  // not exist.
+  std::vector<Standby> standbys;
 };
 
 // What has to be remembered between steps to tell archive recovery from standing still.

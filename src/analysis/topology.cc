@@ -22,16 +22,11 @@ bool answers_not_writable(const model::Instance& instance, const model::World& w
                              instance.reachability == model::Reachability::kShuttingDown);
 }
 
-bool writable(const model::Instance& instance) {
-  const model::ServerFacts* server = instance.server.if_known();
-  return server != nullptr && !server->in_recovery;
-}
-
 Observed<std::int64_t> count_writable(const ClusterTopology& cluster, const model::World& world,
                                       const config::Config& config) {
   using Count = Observed<std::int64_t>;
   const auto count = std::count_if(cluster.instances.begin(), cluster.instances.end(),
-                                   [](const auto& i) { return writable(*i); });
+                                   [](const auto& i) { return is_writable(*i); });
   if (count > 0) return Count::known(count, world.at);
   for (const auto& instance : cluster.instances) {
     if (!instance->server.is_known() && !answers_not_writable(*instance, world, config)) {
@@ -51,7 +46,7 @@ std::shared_ptr<const model::Instance> choose_primary(const ClusterTopology& clu
     return std::tuple(s.timeline, s.current);  // an absent position ranks below any other
   };
   for (const auto& instance : cluster.instances) {
-    if (writable(*instance) && (!best || rank(*best) < rank(*instance))) best = instance;
+    if (is_writable(*instance) && (!best || rank(*best) < rank(*instance))) best = instance;
   }
   return best;
 }
@@ -98,7 +93,56 @@ Observed<bool> replica(const ClusterTopology& cluster, const config::Config& con
   return Observed<bool>::known(remembered->second, world.at);
 }
 
+// An instance's Pod carries podRole=instance, or, before CNPG 1.21, its instance's name; those of
+// jobs and poolers carry the cluster's label, too.
+bool is_instance_pod(const model::Pod& pod) {
+  if (!pod.cnpg_role.empty()) return pod.cnpg_role == "instance";
+  return pod.pooler.empty() && pod.meta.labels.contains("cnpg.io/instanceName") &&
+         !pod.meta.labels.contains("cnpg.io/jobRole");
+}
+
+Observed<model::ObjectList<model::Pod>> pods_of(const ClusterTopology& cluster,
+                                                const model::World& world) {
+  return world.kubernetes->pods.map([&](const model::ObjectList<model::Pod>& all) {
+    model::ObjectList<model::Pod> own;
+    for (const auto& pod : all) {
+      if (pod->meta.ns == cluster.ns && pod->cnpg_cluster == cluster.name &&
+          is_instance_pod(*pod)) {
+        own.push_back(pod);
+      }
+    }
+    return own;
+  });
+}
+
 }  // namespace
+
+bool is_writable(const model::Instance& instance) {
+  const model::ServerFacts* server = instance.server.if_known();
+  return server != nullptr && !server->in_recovery;
+}
+
+bool ClusterTopology::fences(std::string_view pod) const {
+  if (!object || !object->switches.fenced_instances) return false;
+  return std::ranges::any_of(*object->switches.fenced_instances,
+                             [&](const std::string& one) { return one == pod || one == "*"; });
+}
+
+const model::Pod* ClusterTopology::find_pod(std::string_view pod_name) const {
+  const auto* list = pods.if_known();
+  if (list == nullptr) return nullptr;
+  for (const auto& pod : *list) {
+    if (pod->meta.name == pod_name) return pod.get();
+  }
+  return nullptr;
+}
+
+const model::Instance* ClusterTopology::find_instance(std::string_view pod) const {
+  for (const auto& instance : instances) {
+    if (instance->id.pod == pod) return instance.get();
+  }
+  return nullptr;
+}
 
 std::vector<ClusterTopology> find_clusters(const model::World& world, const config::Config& config,
                                            TopologyMemory& memory) {
@@ -126,9 +170,11 @@ std::vector<ClusterTopology> find_clusters(const model::World& world, const conf
                             .replica = Observed<bool>::known(false, world.at),
                             .instances_desired = Observed<std::int64_t>::known(0, world.at),
                             .instances = std::move(members[key]),
+                            .pods = Observed<model::ObjectList<model::Pod>>::known({}, world.at),
                             .primary = nullptr,
                             .writable_primaries = Observed<std::int64_t>::known(0, world.at)};
     cluster.instances_desired = desired(cluster, config, world);
+    cluster.pods = pods_of(cluster, world);
     cluster.primary = choose_primary(cluster);
     cluster.writable_primaries = count_writable(cluster, world, config);
     cluster.replica = replica(cluster, config, world, memory);

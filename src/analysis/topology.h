@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct ClusterTopology {
   // the API is silent.
   Observed<std::int64_t> instances_desired;
   std::vector<std::shared_ptr<const model::Instance>> instances;  // sorted by id
+  // The Pods of its instances, without those of jobs and poolers; empty for a cluster by hand.
+  Observed<model::ObjectList<model::Pod>> pods;
 
   // The writable instance that the others are measured against: highest timeline, then highest WAL
   // position. Null if no instance says that it is writable.
@@ -35,7 +38,18 @@ struct ClusterTopology {
   // not be asked. A start, a shutdown and a refused connection are answers ("not writable now") as
   // long as the instance's address is certain.
   Observed<std::int64_t> writable_primaries;
+
+  // Whether its user sent it to sleep (cnpg.io/hibernation): it then rightly has no instance.
+  [[nodiscard]] bool hibernated() const { return object && object->switches.hibernation == true; }
+  // Whether cnpg.io/fencedInstances names the instance.
+  [[nodiscard]] bool fences(std::string_view pod) const;
+  // Null: no such Pod, or nobody knows.
+  [[nodiscard]] const model::Pod* find_pod(std::string_view pod_name) const;
+  [[nodiscard]] const model::Instance* find_instance(std::string_view pod) const;
 };
+
+// Whether the instance answers that it is not in recovery.
+[[nodiscard]] bool is_writable(const model::Instance& instance);
 
 struct TopologyMemory {
   std::map<std::pair<std::string, std::string>, bool> replica;  // by (namespace, cluster)

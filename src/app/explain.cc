@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/judgements.h"
 #include "base/edit_distance.h"
 #include "base/json.h"
 #include "base/time_text.h"
@@ -183,6 +184,12 @@ std::string as_text(const Moment& moment, const Selector& selector, const std::v
     out += "  " + describe(*report, now) + "\n";
   }
   if (evidence.reports.empty()) out += "  none has been asked yet\n";
+  const std::vector<Judgement> judgements = find_judgements(moment, selector.labels);
+  if (!judgements.empty()) out += "judgements\n";
+  for (const Judgement& one : judgements) {
+    out += fmt::format("  {}: {}{}{}\n", one.about, one.verdict, one.reason.empty() ? "" : ": ",
+                       one.reason);
+  }
   out += "facts\n";
   for (const model::Instance* i : evidence.instances) {
     append_facts(out, "instance " + text(i->id), *i);
@@ -219,6 +226,15 @@ std::string as_json(const Moment& moment, const Selector& selector, const std::v
   out.end_array();
   out.key("sources").begin_array();
   for (const model::SourceReport* report : evidence.reports) model::encode(out, *report);
+  out.end_array();
+  out.key("judgements").begin_array();
+  for (const Judgement& one : find_judgements(moment, selector.labels)) {
+    out.begin_object();
+    out.member("about", one.about);
+    out.member("verdict", one.verdict);
+    out.member("reason", one.reason);
+    out.end_object();
+  }
   out.end_array();
   out.key("instances").begin_array();
   for (const model::Instance* instance : evidence.instances) model::encode(out, *instance);

@@ -76,7 +76,7 @@ Compare comparison(const metrics::Family& family) {
 bool is_state_set(const metrics::Family& family) {
   if (family.labels().empty()) return false;
   const std::string_view last = family.labels().back();
-  return last == "state" || last == "phase";
+  return last == "state" || last == "phase" || last == "status";
 }
 
 // What a Moment shows, as text by series; of a state set its current state.

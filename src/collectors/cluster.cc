@@ -35,6 +35,38 @@ constexpr Family kPhase("keelwatch_cluster_phase", Type::kGauge,
                         "that keelwatch does not know appears under its own name; absent while the "
                         "Kubernetes API is silent.",
                         {"namespace", "cluster", "phase"});
+constexpr Family kPhaseKind(
+    "keelwatch_cluster_phase_kind", Type::kGauge,
+    "1 for what the Cluster's phase means (healthy, transitional, stuck, or "
+    "unknown to keelwatch), 0 for the others; absent before the Cluster has a "
+    "phase and while the Kubernetes API is silent.",
+    {"namespace", "cluster", "state"});
+constexpr Family kPhaseSince(
+    "keelwatch_cluster_phase_since_timestamp_seconds", Type::kGauge,
+    "Since when the Cluster is in its phase or in the trouble behind it, as "
+    "far as its conditions tell; absent where they do not.",
+    {"namespace", "cluster"});
+constexpr Family kMissing(
+    "keelwatch_cluster_instances_missing", Type::kGauge,
+    "Instances desired that have no Pod, 0 while the Cluster hibernates; absent "
+    "while the Kubernetes API is silent.",
+    {"namespace", "cluster"});
+constexpr Family kAgrees(
+    "keelwatch_cluster_status_agrees", Type::kGauge,
+    "1 if the Cluster's status.currentPrimary is the instance that is writable "
+    "by SQL, 0 if it is another one; absent while one of the two is unknown.",
+    {"namespace", "cluster"});
+constexpr Family kServiceReady("keelwatch_cluster_service_ready_addresses", Type::kGauge,
+                               "Ready addresses behind the cluster's Service rw, ro or r, from its "
+                               "EndpointSlices; absent for a Service that does not exist and while "
+                               "the Kubernetes API is silent.",
+                               {"namespace", "cluster", "role"});
+constexpr Family kServiceRight(
+    "keelwatch_cluster_service_leads_right", Type::kGauge,
+    "1 if Service rw leads to writable instances only, and ro to none, 0 "
+    "if not; absent without a ready address and while an instance behind "
+    "it does not answer.",
+    {"namespace", "cluster", "role"});
 constexpr Family kDesired("keelwatch_cluster_instances_desired", Type::kGauge,
                           "Instances that there should be: spec.instances, or the configuration's "
                           "count for a cluster listed by hand.",
@@ -88,9 +120,11 @@ constexpr Family kVersion("keelwatch_instance_version_number", Type::kGauge,
                           "does not answer.",
                           {"namespace", "cluster", "pod"});
 
-constexpr std::array<const Family*, 14> kFamilies = {
-    &kInfo, &kPhase,        &kDesired,    &kReady,    &kWritable, &kReplica, &kPrimaryTimestamp,
-    &kUp,   &kReachability, &kInRecovery, &kTimeline, &kPosition, &kStarted, &kVersion};
+constexpr std::array<const Family*, 20> kFamilies = {
+    &kInfo,       &kPhase,        &kPhaseKind,        &kPhaseSince, &kMissing,
+    &kAgrees,     &kServiceReady, &kServiceRight,     &kDesired,    &kReady,
+    &kWritable,   &kReplica,      &kPrimaryTimestamp, &kUp,         &kReachability,
+    &kInRecovery, &kTimeline,     &kPosition,         &kStarted,    &kVersion};
 
 void write_object(const model::Cluster& object, WallTime at, metrics::Writer& writer) {
   const std::string& ns = object.meta.ns;
@@ -100,6 +134,8 @@ void write_object(const model::Cluster& object, WallTime at, metrics::Writer& wr
     writer.write_states(kPhase, {ns, name}, kPhases,
                         Observed<std::string>::known(object.phase, at));
   }
+  writer.write(kPhaseSince, {ns, name},
+               Observed<std::optional<WallTime>>::known(object.phase_since, at));
   writer.write(kReady, {ns, name},
                Observed<std::optional<std::int64_t>>::known(object.ready_instances, at));
   writer.write(kPrimaryTimestamp, {ns, name},
@@ -136,7 +172,21 @@ void write_instance(const model::Instance& instance, WallTime at, metrics::Write
   writer.write(kVersion, labels, server.map([](const Facts& s) { return s.version; }));
 }
 
+void write_health(const analysis::ClusterHealth& health, metrics::Writer& writer) {
+  const auto labels = {std::string_view(health.ns), std::string_view(health.cluster)};
+  writer.write_states(kPhaseKind, labels, analysis::kPhaseKinds, health.phase_kind);
+  writer.write(kMissing, labels, health.instances_missing);
+  writer.write(kAgrees, labels, health.status_agrees);
+  for (const analysis::ServiceHealth& one : health.services) {
+    writer.write(kServiceReady, {health.ns, health.cluster, one.role}, one.ready_addresses);
+    writer.write(kServiceRight, {health.ns, health.cluster, one.role}, one.leads_right);
+  }
+}
+
 void collect(const Input& input, metrics::Writer& writer) {
+  for (const analysis::ClusterHealth& health : input.assessment.health) {
+    write_health(health, writer);
+  }
   for (const analysis::ClusterTopology& cluster : input.assessment.clusters) {
     if (cluster.object) {
       write_object(*cluster.object, input.world.kubernetes->clusters.observed_at(), writer);

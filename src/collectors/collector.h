@@ -35,9 +35,14 @@ struct Collector {
 // The single collectors, one file each.
 [[nodiscard]] const Collector& source_collector();
 [[nodiscard]] const Collector& cluster_collector();
+[[nodiscard]] const Collector& instance_collector();
+[[nodiscard]] const Collector& database_collector();
+[[nodiscard]] const Collector& kubernetes_collector();
 [[nodiscard]] const Collector& replication_collector();
 [[nodiscard]] const Collector& pooler_collector();
 [[nodiscard]] const Collector& filesystem_collector();
+[[nodiscard]] const Collector& slot_collector();
+[[nodiscard]] const Collector& failover_collector();
 [[nodiscard]] const Collector& threshold_collector();
 
 }  // namespace keelwatch::collectors

@@ -1,0 +1,121 @@
+#include "app/judgements.h"
+
+#include <string_view>
+#include <utility>
+
+namespace keelwatch::app {
+namespace {
+
+class Finder {
+ public:
+  explicit Finder(const Labels& labels) : labels_(labels) {}
+
+  [[nodiscard]] bool agrees(std::string_view label, std::string_view value) const {
+    return !labels_.has(label) || labels_.get(label) == value;
+  }
+  [[nodiscard]] bool of_cluster(std::string_view ns, std::string_view cluster) const {
+    return !labels_.has("component") && agrees("namespace", ns) && agrees("cluster", cluster);
+  }
+  void add(std::string about, const Observed<bool>& verdict, std::string_view yes,
+           std::string_view no, const std::string& reason) {
+    const bool* known = verdict.if_known();
+    add(std::move(about),
+        known == nullptr ? "unknown"
+        : *known         ? yes
+                         : no,
+        known == nullptr && reason.empty() ? verdict.why().error.message() : reason);
+  }
+  void add(std::string about, std::string_view verdict, std::string reason) {
+    found.push_back({std::move(about), std::string(verdict), std::move(reason)});
+  }
+
+  std::vector<Judgement> found;
+
+ private:
+  const Labels& labels_;
+};
+
+// Who is meant by the figures of an instance's sessions.
+void add_sessions(const model::Instance& instance, Finder& finder) {
+  const model::Activity* activity = instance.activity.if_known();
+  if (activity == nullptr) return;
+  if (!activity->longest_transaction_by.empty()) {
+    finder.add("longest transaction on " + text(instance.id), activity->longest_transaction_by, {});
+  }
+  if (!activity->longest_idle_in_transaction_by.empty()) {
+    finder.add("longest idle in transaction on " + text(instance.id),
+               activity->longest_idle_in_transaction_by, {});
+  }
+}
+
+void add_pod(const model::Pod& pod, Finder& finder) {
+  const std::string about = "Pod " + pod.meta.ns + "/" + pod.meta.name;
+  if (pod.scheduling.scheduled == false) {
+    finder.add(about, "not scheduled", pod.scheduling.reason + ": " + pod.scheduling.message);
+  }
+  for (const model::ContainerStatus& container : pod.containers) {
+    if (!container.waiting_reason.empty()) {
+      finder.add(about + " container " + container.name, container.waiting_reason,
+                 container.waiting_message);
+    } else if (!container.last_terminated_reason.empty()) {
+      finder.add(about + " container " + container.name, "restarted",
+                 container.last_terminated_reason);
+    }
+  }
+}
+
+void add_object(const model::Cluster& object, Finder& finder) {
+  const std::string about = object.meta.ns + "/" + object.meta.name;
+  for (const auto& [role, reasons] : object.roles_not_reconciled) {
+    finder.add("role " + role + " of " + about, "not applied",
+               reasons.empty() ? std::string() : reasons.front());
+  }
+  for (const model::PluginStatus& plugin : object.plugin_status) {
+    finder.add("plugin " + plugin.name + " of " + about, plugin.version, plugin.status);
+  }
+}
+
+}  // namespace
+
+std::vector<Judgement> find_judgements(const Moment& moment, const Labels& labels) {
+  Finder finder(labels);
+  const analysis::Assessment& all = moment.assessment;
+  for (std::size_t i = 0; i < all.clusters.size(); ++i) {
+    const analysis::ClusterTopology& cluster = all.clusters[i];
+    if (!finder.of_cluster(cluster.ns, cluster.name)) continue;
+    const analysis::ClusterHealth& health = all.health[i];
+    finder.add("status of " + cluster.ns + "/" + cluster.name, health.status_agrees,
+               "agrees with SQL", "disagrees with SQL", health.status_reason);
+    for (const analysis::ServiceHealth& service : health.services) {
+      if (!finder.agrees("role", service.role)) continue;
+      finder.add("Service " + cluster.name + "-" + service.role, service.leads_right, "leads right",
+                 "leads astray", service.reason);
+    }
+    for (const analysis::Standby& standby : all.replication[i].standbys) {
+      if (!finder.agrees("pod", standby.id.pod)) continue;
+      const std::string* state = standby.state.if_known();
+      finder.add("standby " + text(standby.id), state ? *state : "unknown", standby.reason);
+    }
+    for (const analysis::FailoverSlotCopy& copy : all.failover_slots[i].copies) {
+      if (!finder.agrees("pod", copy.standby.pod) || !finder.agrees("slot", copy.slot)) continue;
+      finder.add("copy of slot " + copy.slot + " on " + text(copy.standby), copy.ready, "ready",
+                 "not ready", copy.reason);
+    }
+    for (const auto& instance : cluster.instances) {
+      if (finder.agrees("pod", instance->id.pod)) add_sessions(*instance, finder);
+    }
+    if (const auto* pods = cluster.pods.if_known()) {
+      for (const auto& pod : *pods) {
+        if (finder.agrees("pod", pod->meta.name)) add_pod(*pod, finder);
+      }
+    }
+    if (cluster.object) add_object(*cluster.object, finder);
+  }
+  for (const analysis::OperatorHealth& one : all.operators) {
+    if (!labels.has("component") || !finder.agrees("component", one.component)) continue;
+    finder.add("operator " + one.component, one.up, "up", "down", one.reason);
+  }
+  return std::move(finder.found);
+}
+
+}  // namespace keelwatch::app
