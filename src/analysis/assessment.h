@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "analysis/filesystem.h"
 #include "analysis/replication.h"
 #include "analysis/topology.h"
 #include "config/config.h"
@@ -14,12 +15,14 @@ namespace keelwatch::analysis {
 struct Assessment {
   std::vector<ClusterTopology> clusters;
   std::vector<Replication> replication;  // one per cluster, in the same order
+  std::vector<Filesystem> filesystems;
 };
 
 // What analyses remember from step to step.
 struct Memory {
   TopologyMemory topology;
   ReplicationMemory replication;
+  FilesystemMemory filesystems;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

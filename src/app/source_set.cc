@@ -23,6 +23,7 @@ SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
       config_(std::move(config)),
       sink_(std::move(sink)) {
   start_postgres();
+  start_filesystems();
   start_kubernetes();
 }
 
@@ -51,13 +52,39 @@ void SourceSet::start_postgres() {
                         sources::SourceContext context) {
                       return std::make_unique<sources::PostgresSource>(context, settings, publish);
                     });
-  rediscover();
+  rediscover_instances(newest_kubernetes_.read().get());
+}
+
+void SourceSet::start_filesystems() {
+  filesystems_.reset();
+  kubelets_.reset();
+  filesystems_.emplace(
+      "filesystem", clock_, log_,
+      [kubernetes = config_->kubernetes, settings = config_->filesystems,
+       publish = publisher(&model::Slices::filesystems)](sources::SourceContext context) {
+        return std::make_unique<sources::FilesystemSource>(context, kubernetes, settings, publish);
+      });
+  rediscover_kubelets(newest_kubernetes_.read().get());
 }
 
 void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
-  discovery::Targets targets =
-      discovery::discover(*config_, slice.get(), read_credential, targets_);
+  rediscover_instances(slice.get());
+  rediscover_kubelets(slice.get());
+}
+
+void SourceSet::rediscover_kubelets(const model::KubernetesSlice* kubernetes) {
+  if (!filesystems_) return;
+  discovery::KubeletTargets targets = discovery::discover_kubelets(
+      kubernetes, kubelets_ ? *kubelets_ : discovery::KubeletTargets());
+  if (kubelets_ == targets) return;
+  kubelets_ = std::move(targets);
+  filesystems_->configure(
+      [targets = *kubelets_](sources::FilesystemSource& source) { source.set_targets(targets); });
+}
+
+void SourceSet::rediscover_instances(const model::KubernetesSlice* kubernetes) {
+  discovery::Targets targets = discovery::discover(*config_, kubernetes, read_credential, targets_);
   if (configured_ && targets == targets_) return;
   configured_ = true;
   targets_ = std::move(targets);
@@ -68,6 +95,9 @@ void SourceSet::rediscover() {
 void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   const std::shared_ptr<const config::Config> old = std::exchange(config_, std::move(config));
   if (old->kubernetes != config_->kubernetes) start_kubernetes();
+  if (old->kubernetes != config_->kubernetes || old->filesystems != config_->filesystems) {
+    start_filesystems();
+  }
   // A changed list of clusters or login is a matter of targets; only the pace restarts the source.
   config::Postgres pace = old->postgres;
   pace.clusters = config_->postgres.clusters;

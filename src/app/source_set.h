@@ -15,8 +15,10 @@
 #include "base/log.h"
 #include "base/published.h"
 #include "config/config.h"
+#include "discovery/kubelets.h"
 #include "discovery/targets.h"
 #include "model/world.h"
+#include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/postgres/postgres_source.h"
 
@@ -51,6 +53,9 @@ class SourceSet {
 
   void start_kubernetes();
   void start_postgres();
+  void start_filesystems();
+  void rediscover_instances(const model::KubernetesSlice* kubernetes);
+  void rediscover_kubelets(const model::KubernetesSlice* kubernetes);
 
   EventLoop& control_;
   const Clock& clock_;
@@ -61,6 +66,8 @@ class SourceSet {
   discovery::Targets targets_;
   bool configured_ = false;  // postgres_ has been given targets_
   std::optional<SourceThread<sources::PostgresSource>> postgres_;
+  std::optional<discovery::KubeletTargets> kubelets_;  // as filesystems_ was given them
+  std::optional<SourceThread<sources::FilesystemSource>> filesystems_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 

@@ -11,6 +11,12 @@ Thresholds thresholds_for(const Config& config, std::string_view ns, std::string
       if (o.cluster != cluster || o.ns != (with_namespace ? ns : std::string_view())) continue;
       if (o.replication_lag_bytes) thresholds.replication_lag_bytes = *o.replication_lag_bytes;
       if (o.replication_lag) thresholds.replication_lag = *o.replication_lag;
+      if (o.filesystem_available_ratio) {
+        thresholds.filesystem_available_ratio = *o.filesystem_available_ratio;
+      }
+      if (o.filesystem_critical_ratio) {
+        thresholds.filesystem_critical_ratio = *o.filesystem_critical_ratio;
+      }
     }
   }
   return thresholds;

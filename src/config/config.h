@@ -81,10 +81,60 @@ struct Postgres {
   bool operator==(const Postgres&) const = default;
 };
 
+// A file system of this machine that a database lives on: plain machines have no kubelet to ask.
+struct FilesystemPath {
+  std::string path;  // required, absolute
+  std::string ns;
+  std::string cluster;  // required
+  std::string pod;      // the instance
+  std::string role = "PG_DATA";
+
+  bool operator==(const FilesystemPath&) const = default;
+};
+
+struct Filesystems {
+  Duration interval = seconds(30);  // the kubelet itself measures once a minute
+  Duration timeout = seconds(10);   // of one page, or of one path
+  int kubelet_port = 10250;
+  std::string kubelet_ca;  // file; empty: the API server's CA
+  bool kubelet_insecure_skip_verify = false;
+  std::vector<FilesystemPath> paths;
+
+  bool operator==(const Filesystems&) const = default;
+};
+
+// A /metrics page listed by hand.
+struct ScrapeTarget {
+  std::string job;  // required
+  std::string url;  // required, unique
+  std::string ns;
+  std::string cluster;
+  std::string pod;
+  std::string ca;           // file; empty: the system's trust store
+  std::string server_name;  // that the certificate must bear; empty: the URL's host
+
+  bool operator==(const ScrapeTarget&) const = default;
+};
+
+struct Scrape {
+  bool cnpg_instances = false;  // :9187
+  bool cnpg_poolers = false;    // :9127
+  Duration interval = seconds(15);
+  Duration timeout = seconds(5);
+  double max_bytes = 16.0 * 1024 * 1024;  // of one page
+  int max_series = 20'000;                // of one page
+  std::string cnpg_ca;                    // file; of instances with spec.monitoring.tls
+  std::vector<ScrapeTarget> targets;
+
+  bool operator==(const Scrape&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
   Duration replication_lag = seconds(60);
+  double filesystem_available_ratio = 0.1;
+  double filesystem_critical_ratio = 0.03;
 
   bool operator==(const Thresholds&) const = default;
 };
@@ -94,6 +144,8 @@ struct ThresholdOverride {
   std::string cluster;  // required
   std::optional<double> replication_lag_bytes;
   std::optional<Duration> replication_lag;
+  std::optional<double> filesystem_available_ratio;
+  std::optional<double> filesystem_critical_ratio;
 
   bool operator==(const ThresholdOverride&) const = default;
 };
@@ -108,6 +160,8 @@ struct Config {
   Duration step_interval = seconds(5);
   Kubernetes kubernetes;
   Postgres postgres;
+  Filesystems filesystems;
+  Scrape scrape;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;

@@ -62,6 +62,8 @@ std::string show(const std::vector<std::string>& field, TextList) {
 }
 std::string show(Switch field, SwitchWords) { return std::string(word(field)); }
 std::string show(double field, ByteCount) { return format_byte_size(field); }
+std::string show(double field, Ratio) { return fmt::format("{}", field); }
+std::string show(bool field, OnOff) { return field ? "on" : "off"; }
 std::string show(Duration field, Between) { return format_duration(field); }
 std::string show(int field, IntegerRange) { return fmt::format("{}", field); }
 template <typename T, typename Rule>
@@ -75,6 +77,8 @@ std::string type_of(RequiredText) { return "text, required"; }
 std::string type_of(FileName) { return "file"; }
 std::string type_of(TextList) { return "list of texts"; }
 std::string type_of(ByteCount) { return "size"; }
+std::string type_of(Ratio) { return "ratio, 0 to 1"; }
+std::string type_of(OnOff) { return "on|off"; }
 std::string type_of(Between b) {
   return fmt::format("duration, {} to {}", format_duration(b.min), format_duration(b.max));
 }

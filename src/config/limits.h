@@ -36,6 +36,14 @@ inline constexpr std::size_t kObjectsPerKind = 200'000;  // twenty times the lar
 inline constexpr std::size_t kPostgresRows = 10'000;  // of one answer: slots, standbys, sessions
 inline constexpr std::size_t kPostgresConnections = 200;  // held at once, of all clusters
 
+// Kubelets' and others' /metrics pages.
+inline constexpr std::size_t kKubeletPageBytes = 64 * kMiB;  // a hundred Pods' page takes 5 MiB
+inline constexpr std::size_t kKubeletLineBytes = 64 * kKiB;  // labels of one volume: below 1 KiB
+inline constexpr std::size_t kVolumeStatsBytes = 16 * kMiB;  // of the lines that we keep
+inline constexpr std::size_t kVolumeStatsSamples = 100'000;  // six per mounted claim
+inline constexpr std::size_t kKubelets = 5'000;              // Kubernetes' own limit of nodes
+inline constexpr std::size_t kScrapeTargets = 1'000;
+
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;  // browsers send up to 8 KiB

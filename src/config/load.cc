@@ -116,13 +116,48 @@ void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems)
 void check(const Thresholds&, MappingReader&, Diagnostics&) {}
 
 void check(const ThresholdOverride& t, MappingReader& map, Diagnostics&) {
-  if (t.replication_lag_bytes || t.replication_lag || !map.node("cluster")) return;
+  if (t.replication_lag_bytes || t.replication_lag || t.filesystem_available_ratio ||
+      t.filesystem_critical_ratio || !map.node("cluster")) {
+    return;
+  }
   map.warning("cluster", "overrides nothing", "set replication_lag_bytes or replication_lag");
 }
 
+void check(const FilesystemPath& p, MappingReader& map, Diagnostics&) {
+  if (p.path.empty() || p.path.starts_with('/')) return;
+  map.error("path", fmt::format("{} is not absolute", in_quotes(p.path)), "start it with /");
+}
+
+void check(const Filesystems& f, MappingReader& map, Diagnostics&) {
+  if (f.kubelet_insecure_skip_verify) {
+    map.warning("kubelet_insecure_skip_verify",
+                "whoever answers in a kubelet's place is believed and gets the token",
+                "name the kubelets' CA as kubelet_ca");
+  }
+}
+
+bool is_web_address(const std::string& url) {
+  return url.starts_with("http://") || url.starts_with("https://");
+}
+
+void check(const ScrapeTarget& t, MappingReader& map, Diagnostics& problems) {
+  if (t.url.empty()) return;
+  const auto host = t.url.find("://") + 3;
+  if (!is_web_address(t.url)) {
+    map.error("url", fmt::format("{} is not a web address", in_quotes(t.url)),
+              "start it with https:// or http://");
+  } else if (t.url.substr(host, t.url.find('/', host) - host).find('@') != std::string::npos) {
+    const SourceSpan where = map.span("url");
+    problems.hide_lines(where.line, where.line);  // it may hold a password
+    map.error("url", "holds a login", "pages behind a login cannot be scraped");
+  }
+}
+
+void check(const Scrape&, MappingReader&, Diagnostics&) {}
+
 void check(const Alerts& a, MappingReader& map, Diagnostics&) {
   const std::string& url = a.runbook_base_url;
-  if (url.empty() || url.starts_with("http://") || url.starts_with("https://")) return;
+  if (url.empty() || is_web_address(url)) return;
   map.error("runbook_base_url", fmt::format("{} is not a web address", in_quotes(url)),
             "start it with https:// or http://");
 }
@@ -130,6 +165,8 @@ void check(const Alerts& a, MappingReader& map, Diagnostics&) {
 // What makes an item of a list the same as another one; empty if that is not known.
 std::string identity(const PostgresInstance& i) { return i.name; }
 std::string identity(const PostgresCluster& c) { return c.name.empty() ? "" : c.ns + '/' + c.name; }
+std::string identity(const FilesystemPath& p) { return p.path; }
+std::string identity(const ScrapeTarget& t) { return t.url; }
 std::string identity(const ThresholdOverride& t) {
   return t.cluster.empty() ? "" : t.ns + '/' + t.cluster;
 }
@@ -181,6 +218,18 @@ class Reading {
   }
   void value(std::string_view key, double& field, ByteCount, std::string_view) {
     if (map_.read_bytes(key, field) && field <= 0) map_.error(key, "must be more than zero");
+  }
+  void value(std::string_view key, double& field, Ratio, std::string_view) {
+    double read = 0;
+    if (!map_.read(key, read)) return;
+    if (read >= 0 && read <= 1) {
+      field = read;
+      return;
+    }
+    map_.error(key, "must be between 0 and 1", "0.1 is a tenth");
+  }
+  void value(std::string_view key, bool& field, OnOff, std::string_view) {
+    map_.read_choice<bool>(key, field, kOnOffWords);
   }
   void value(std::string_view key, Duration& field, Between rule, std::string_view) {
     Duration read{};

@@ -22,6 +22,8 @@ struct RequiredText {};  // given, and not empty
 struct FileName {};      // relative ones are meant from the configuration file's folder
 struct TextList {};
 struct ByteCount {};  // more than zero
+struct Ratio {};      // from 0 to 1
+struct OnOff {};
 struct Between {
   Duration min;
   Duration max;
@@ -34,6 +36,13 @@ inline constexpr IntegerRange kPort = {.min = 1, .max = 65535};
 inline constexpr Between kTimeout = {milliseconds(10), std::chrono::minutes(5)};
 inline constexpr Between kInterval = {milliseconds(50), std::chrono::hours(1)};
 inline constexpr Between kLag = {milliseconds(1), std::chrono::hours(24 * 365)};
+
+inline constexpr std::array<std::pair<std::string_view, bool>, 4> kOnOffWords = {
+    {{"on", true}, {"off", false}, {"true", true}, {"false", false}}};
+
+// The labels cnpg.io/pvcRole has (CNPG pkg/utils/labels_annotations.go).
+inline constexpr std::array<std::string_view, 3> kVolumeRoles = {"PG_DATA", "PG_WAL",
+                                                                 "PG_TABLESPACE"};
 
 // libpq's (PostgreSQL manual, "SSL Mode Descriptions").
 inline constexpr std::array<std::string_view, 6> kSslModes = {
@@ -133,11 +142,66 @@ void visit_settings(Visitor& v, Postgres& p) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, FilesystemPath& p) {
+  v.value("path", p.path, RequiredText{}, "Folder on the file system, absolute.");
+  v.value("namespace", p.ns, AnyText{}, "Namespace of the cluster; may be empty.");
+  v.value("cluster", p.cluster, RequiredText{}, "Name of the cluster that lives there.");
+  v.value("pod", p.pod, AnyText{}, "Name of the instance that lives there.");
+  v.value("role", p.role, OneOf{kVolumeRoles}, "What of the instance lives there.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Filesystems& f) {
+  v.value("interval", f.interval, kInterval,
+          "Time between two looks at a file system; a kubelet measures once a minute.");
+  v.value("timeout", f.timeout, kTimeout, "Deadline of such a look.");
+  v.value("kubelet_port", f.kubelet_port, kPort, "Port of the kubelets.");
+  v.value("kubelet_ca", f.kubelet_ca, FileName{},
+          "File of the CA that kubelets are checked with; empty: the API server's.");
+  v.value("kubelet_insecure_skip_verify", f.kubelet_insecure_skip_verify, OnOff{},
+          "Ask kubelets whose certificate nobody checks: whoever answers for one gets the token.");
+  v.list("paths", f.paths, FilesystemPath(),
+         "Folders of this machine that databases live on, where no kubelet tells.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, ScrapeTarget& t) {
+  v.value("job", t.job, RequiredText{}, "What the series' label job says.");
+  v.value("url", t.url, RequiredText{}, "Address of the page, http:// or https://.");
+  v.value("namespace", t.ns, AnyText{}, "Label namespace of its series.");
+  v.value("cluster", t.cluster, AnyText{}, "Label cluster of its series.");
+  v.value("pod", t.pod, AnyText{}, "Label pod of its series.");
+  v.value("ca", t.ca, FileName{}, "File of the CA that the server is checked with.");
+  v.value("server_name", t.server_name, AnyText{},
+          "Name that its certificate must bear; empty: the URL's host.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Scrape& s) {
+  v.value("cnpg_instances", s.cnpg_instances, OnOff{},
+          "Whether to take over the /metrics pages of CNPG's instances.");
+  v.value("cnpg_poolers", s.cnpg_poolers, OnOff{},
+          "Whether to take over the /metrics pages of CNPG's poolers.");
+  v.value("interval", s.interval, kInterval, "Time between two scrapes of a page.");
+  v.value("timeout", s.timeout, kTimeout, "Deadline of one scrape.");
+  v.value("max_bytes", s.max_bytes, ByteCount{}, "A larger page is refused.");
+  v.value("max_series", s.max_series, IntegerRange{.min = 1, .max = 1'000'000},
+          "A page with more series is refused.");
+  v.value("cnpg_ca", s.cnpg_ca, FileName{},
+          "File of the CA of instances whose metrics port speaks TLS (spec.monitoring.tls).");
+  v.list("targets", s.targets, ScrapeTarget(), "Pages listed by hand.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Thresholds& t) {
   v.value("replication_lag_bytes", t.replication_lag_bytes, ByteCount{},
           "A standby that is more WAL behind is lagging.");
   v.value("replication_lag", t.replication_lag, kLag,
           "A standby that is longer behind is lagging.");
+  v.value("filesystem_available_ratio", t.filesystem_available_ratio, Ratio{},
+          "A database's file system with a smaller share available is nearly full.");
+  v.value("filesystem_critical_ratio", t.filesystem_critical_ratio, Ratio{},
+          "One with a smaller share than this is about to stop its database.");
 }
 
 template <typename Visitor>
@@ -148,6 +212,10 @@ void visit_settings(Visitor& v, ThresholdOverride& t) {
           "As thresholds.replication_lag_bytes, for this cluster.");
   v.value("replication_lag", t.replication_lag, kLag,
           "As thresholds.replication_lag, for this cluster.");
+  v.value("filesystem_available_ratio", t.filesystem_available_ratio, Ratio{},
+          "As thresholds.filesystem_available_ratio, for this cluster.");
+  v.value("filesystem_critical_ratio", t.filesystem_critical_ratio, Ratio{},
+          "As thresholds.filesystem_critical_ratio, for this cluster.");
 }
 
 template <typename Visitor>
@@ -162,6 +230,8 @@ void visit_settings(Visitor& v, Config& c) {
           "Time between two evaluations of everything that is known.");
   v.section("kubernetes", c.kubernetes, "Where clusters, pods and volumes are read from.");
   v.section("postgres", c.postgres, "How the database servers themselves are asked.");
+  v.section("filesystems", c.filesystems, "How full the databases' file systems are.");
+  v.section("scrape", c.scrape, "Pages of others that rules may speak of; off by default.");
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, ThresholdOverride(),
          "Other thresholds for single clusters.");
