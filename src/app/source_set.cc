@@ -24,6 +24,7 @@ SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
       sink_(std::move(sink)) {
   start_postgres();
   start_filesystems();
+  start_scrapes();
   start_kubernetes();
 }
 
@@ -57,7 +58,7 @@ void SourceSet::start_postgres() {
 
 void SourceSet::start_filesystems() {
   filesystems_.reset();
-  kubelets_.reset();
+  kubelets_given_ = false;
   filesystems_.emplace(
       "filesystem", clock_, log_,
       [kubernetes = config_->kubernetes, settings = config_->filesystems,
@@ -67,20 +68,40 @@ void SourceSet::start_filesystems() {
   rediscover_kubelets(newest_kubernetes_.read().get());
 }
 
+void SourceSet::start_scrapes() {
+  scrapes_.reset();
+  pages_given_ = false;
+  scrapes_.emplace("scrape", clock_, log_,
+                   [settings = config_->scrape,
+                    publish = publisher(&model::Slices::scrapes)](sources::SourceContext context) {
+                     return std::make_unique<sources::ScrapeSource>(context, settings, publish);
+                   });
+  rediscover_scrapes(newest_kubernetes_.read().get());
+}
+
 void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
   rediscover_instances(slice.get());
   rediscover_kubelets(slice.get());
+  rediscover_scrapes(slice.get());
+}
+
+void SourceSet::rediscover_scrapes(const model::KubernetesSlice* kubernetes) {
+  if (!scrapes_) return;
+  discovery::ScrapeTargets targets = discovery::discover_scrapes(*config_, kubernetes, pages_);
+  if (std::exchange(pages_given_, true) && targets == pages_) return;
+  pages_ = std::move(targets);
+  scrapes_->configure(
+      [targets = pages_](sources::ScrapeSource& source) { source.set_targets(targets); });
 }
 
 void SourceSet::rediscover_kubelets(const model::KubernetesSlice* kubernetes) {
   if (!filesystems_) return;
-  discovery::KubeletTargets targets = discovery::discover_kubelets(
-      kubernetes, kubelets_ ? *kubelets_ : discovery::KubeletTargets());
-  if (kubelets_ == targets) return;
+  discovery::KubeletTargets targets = discovery::discover_kubelets(kubernetes, kubelets_);
+  if (std::exchange(kubelets_given_, true) && targets == kubelets_) return;
   kubelets_ = std::move(targets);
   filesystems_->configure(
-      [targets = *kubelets_](sources::FilesystemSource& source) { source.set_targets(targets); });
+      [targets = kubelets_](sources::FilesystemSource& source) { source.set_targets(targets); });
 }
 
 void SourceSet::rediscover_instances(const model::KubernetesSlice* kubernetes) {
@@ -98,6 +119,7 @@ void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   if (old->kubernetes != config_->kubernetes || old->filesystems != config_->filesystems) {
     start_filesystems();
   }
+  if (old->scrape != config_->scrape) start_scrapes();
   // A changed list of clusters or login is a matter of targets; only the pace restarts the source.
   config::Postgres pace = old->postgres;
   pace.clusters = config_->postgres.clusters;

@@ -16,11 +16,13 @@
 #include "base/published.h"
 #include "config/config.h"
 #include "discovery/kubelets.h"
+#include "discovery/scrapes.h"
 #include "discovery/targets.h"
 #include "model/world.h"
 #include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/postgres/postgres_source.h"
+#include "sources/scrape/scrape_source.h"
 
 namespace keelwatch::app {
 
@@ -54,8 +56,10 @@ class SourceSet {
   void start_kubernetes();
   void start_postgres();
   void start_filesystems();
+  void start_scrapes();
   void rediscover_instances(const model::KubernetesSlice* kubernetes);
   void rediscover_kubelets(const model::KubernetesSlice* kubernetes);
+  void rediscover_scrapes(const model::KubernetesSlice* kubernetes);
 
   EventLoop& control_;
   const Clock& clock_;
@@ -66,8 +70,12 @@ class SourceSet {
   discovery::Targets targets_;
   bool configured_ = false;  // postgres_ has been given targets_
   std::optional<SourceThread<sources::PostgresSource>> postgres_;
-  std::optional<discovery::KubeletTargets> kubelets_;  // as filesystems_ was given them
+  discovery::KubeletTargets kubelets_;
+  bool kubelets_given_ = false;  // filesystems_ has been given kubelets_
   std::optional<SourceThread<sources::FilesystemSource>> filesystems_;
+  discovery::ScrapeTargets pages_;
+  bool pages_given_ = false;  // scrapes_ has been given pages_
+  std::optional<SourceThread<sources::ScrapeSource>> scrapes_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 

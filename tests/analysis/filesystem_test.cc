@@ -64,9 +64,9 @@ model::Slices all() {
   node("n2", Observed<Claims>::unknown(
                  Error(ErrorCode::kForbidden, "the right is missing to get nodes/metrics"),
                  "filesystem n2"));
-  slice->paths.push_back(std::make_shared<const model::PathFilesystem>(model::PathFilesystem{
-      "/pg", "", "bare", "a", "PG_DATA",
-      Observed<model::FilesystemUsage>::known({200, 20, {}, {}}, kNow)}));
+  slice->paths.push_back(std::make_shared<const model::PathFilesystem>(
+      model::PathFilesystem{"/pg", "", "bare", "a", "PG_DATA",
+                            Observed<model::FilesystemUsage>::known({200, 20, {}, {}}, kNow)}));
   model::Slices slices;
   slices.kubernetes = std::make_shared<const model::KubernetesSlice>(std::move(k));
   slices.filesystems = std::move(slice);
@@ -118,8 +118,9 @@ TEST_CASE("file systems have a sample each where they are known, and thresholds 
           "[analysis]") {
   app::State state;
   const auto moment = app::step(state, model::assemble(all(), {}, kNow), config::Config{});
-  CHECK(sample_lines(*moment, "keelwatch_filesystem_") ==
-        R"(keelwatch_filesystem_available_bytes{namespace="db",cluster="pg",pod="pg-1",persistentvolumeclaim="pg-1",role="PG_DATA"} 400
+  CHECK(
+      sample_lines(*moment, "keelwatch_filesystem_") ==
+      R"(keelwatch_filesystem_available_bytes{namespace="db",cluster="pg",pod="pg-1",persistentvolumeclaim="pg-1",role="PG_DATA"} 400
 keelwatch_filesystem_available_bytes{cluster="bare",pod="a",path="/pg",role="PG_DATA"} 20
 keelwatch_filesystem_size_bytes{namespace="db",cluster="pg",pod="pg-1",persistentvolumeclaim="pg-1",role="PG_DATA"} 1000
 keelwatch_filesystem_size_bytes{cluster="bare",pod="a",path="/pg",role="PG_DATA"} 200

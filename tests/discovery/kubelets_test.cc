@@ -50,9 +50,9 @@ model::KubernetesSlice slice() {
   s.pods = known<model::Pod>({pod("pg-1", "n1", {"pg-1", "pg-1-wal"}), pod("pg-2", "n2", {"pg-2"}),
                               pod("files", "n3", {"files"}, ""), pod("pooler", "n3", {}),
                               pod("pg-9", "", {"pg-9"}), done});
-  s.claims = known<model::PersistentVolumeClaim>({claim("files", false), claim("pg-0"),
-                                                  claim("pg-1"), claim("pg-1-wal"), claim("pg-2"),
-                                                  claim("pg-9")});
+  s.claims =
+      known<model::PersistentVolumeClaim>({claim("files", false), claim("pg-0"), claim("pg-1"),
+                                           claim("pg-1-wal"), claim("pg-2"), claim("pg-9")});
   s.nodes = known<model::Node>({node("n1", "10.0.0.1"), node("n2", ""), node("n3", "10.0.0.3")});
   return s;
 }

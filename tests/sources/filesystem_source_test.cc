@@ -119,9 +119,6 @@ class Fixture {
   std::shared_ptr<const FilesystemSlice> slice;
 
  private:
-
-
-
   struct Running {
     Running(Fixture& f, sources::ProcessEnvironment environment, PathProbe::Ask ask)
         : changed(f.net.loop),
@@ -231,7 +228,8 @@ TEST_CASE("a kubelet of another CA gets no token unless that CA is named", "[fil
     CHECK(known == (how != std::string("nothing")));
     if (!known) {
       CHECK(kubelet.requests() == 0);
-      CHECK_THAT(f.error("n1"), Contains("TLS with 127.0.0.1") && Contains("filesystems.kubelet_ca"));
+      CHECK_THAT(f.error("n1"),
+                 Contains("TLS with 127.0.0.1") && Contains("filesystems.kubelet_ca"));
     }
     const bool warned = f.lines.find("without a check of their certificates") != std::string::npos;
     CHECK(warned == (how == std::string("skip_verify")));
@@ -245,8 +243,8 @@ TEST_CASE("a refusal names the right that is missing, and a new token is taken u
   f.token = "poor-token";
   f.add_kubelet();
   f.start({node("n1")});
-  CHECK_THAT(f.error("n1"), Contains("the right is missing to get nodes/metrics") &&
-                                Contains("(403)"));
+  CHECK_THAT(f.error("n1"),
+             Contains("the right is missing to get nodes/metrics") && Contains("(403)"));
   CHECK(f.report("n1")->errors.at("forbidden") >= 1);
   f.write_token("unknown-token");
   REQUIRE(f.until([&](const auto&) { return f.report("n1")->errors.contains("unauthorized"); }));
@@ -310,7 +308,8 @@ TEST_CASE("a hung kubelet costs only its own facts, and a node that is no target
 TEST_CASE("a path tells what the kernel tells of it, and one that is not there nothing",
           "[filesystem]") {
   Fixture f;
-  f.settings.paths = {{"/tmp", "", "bare", "a", "PG_DATA"}, {"/nowhere", "", "bare", "b", "PG_WAL"}};
+  f.settings.paths = {{"/tmp", "", "bare", "a", "PG_DATA"},
+                      {"/nowhere", "", "bare", "b", "PG_WAL"}};
   f.start({});
   REQUIRE(f.until([&](const auto&) {
     return f.report("/tmp") && !f.report("/tmp")->pending && !f.report("/nowhere")->pending;

@@ -18,8 +18,8 @@ Read read(std::string_view page) {
 }
 
 std::string line(const char* what, const char* claim, const char* value) {
-  return std::string("kubelet_volume_stats_") + what + "{namespace=\"db\",persistentvolumeclaim=\"" +
-         claim + "\"} " + value + "\n";
+  return std::string("kubelet_volume_stats_") + what +
+         "{namespace=\"db\",persistentvolumeclaim=\"" + claim + "\"} " + value + "\n";
 }
 
 const std::string kType = "# TYPE kubelet_volume_stats_capacity_bytes gauge\n";
@@ -27,11 +27,11 @@ const std::string kType = "# TYPE kubelet_volume_stats_capacity_bytes gauge\n";
 }  // namespace
 
 TEST_CASE("volume statistics read as the kubelet writes them", "[filesystem]") {
-  const Read claims = read(kType + line("available_bytes", "pg-1", "1.234567168e+09") +
-                           line("capacity_bytes", "pg-1", "1.0434699264e+10") +
-                           line("inodes", "pg-1", "655360") + line("inodes_free", "pg-1", "655000") +
-                           line("inodes_used", "pg-1", "360") +
-                           line("health_status_abnormal", "pg-1", "0"));
+  const Read claims =
+      read(kType + line("available_bytes", "pg-1", "1.234567168e+09") +
+           line("capacity_bytes", "pg-1", "1.0434699264e+10") + line("inodes", "pg-1", "655360") +
+           line("inodes_free", "pg-1", "655000") + line("inodes_used", "pg-1", "360") +
+           line("health_status_abnormal", "pg-1", "0"));
   REQUIRE(claims);
   REQUIRE(claims->size() == 1);
   CHECK((*claims)[0].usage.size_bytes == 10'434'699'264);
@@ -48,7 +48,8 @@ TEST_CASE("what a page does not say of a claim is not made up", "[filesystem]") 
       {"no claim at all", kType},
       {"no size", kType + line("available_bytes", "a", "5")},
       {"no available bytes", kType + line("capacity_bytes", "a", "5")},
-      {"size of zero", kType + line("capacity_bytes", "a", "0") + line("available_bytes", "a", "0")},
+      {"size of zero",
+       kType + line("capacity_bytes", "a", "0") + line("available_bytes", "a", "0")},
   };
   for (const Case& c : cases) {
     INFO(c.name);
@@ -59,9 +60,9 @@ TEST_CASE("what a page does not say of a claim is not made up", "[filesystem]") 
 }
 
 TEST_CASE("of a claim that is there twice the fuller one counts", "[filesystem]") {
-  const Read claims = read(kType + line("capacity_bytes", "a", "100") +
-                           line("available_bytes", "a", "40") + line("available_bytes", "a", "9") +
-                           line("available_bytes", "a", "50"));
+  const Read claims =
+      read(kType + line("capacity_bytes", "a", "100") + line("available_bytes", "a", "40") +
+           line("available_bytes", "a", "9") + line("available_bytes", "a", "50"));
   REQUIRE(claims);
   CHECK((*claims)[0].usage.available_bytes == 9);
 }

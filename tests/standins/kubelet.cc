@@ -16,9 +16,10 @@ namespace {
 std::string go_float(std::int64_t value) {
   char buffer[64];
   const bool exponent = value >= 1'000'000;  // client_golang: integers below that are plain
-  const auto end = exponent ? std::to_chars(buffer, buffer + sizeof(buffer),
-                                            static_cast<double>(value), std::chars_format::scientific)
-                            : std::to_chars(buffer, buffer + sizeof(buffer), value);
+  const auto end = exponent
+                       ? std::to_chars(buffer, buffer + sizeof(buffer), static_cast<double>(value),
+                                       std::chars_format::scientific)
+                       : std::to_chars(buffer, buffer + sizeof(buffer), value);
   return {buffer, end.ptr};
 }
 
@@ -54,8 +55,7 @@ struct Kubelet::Impl {
     if (request.method != "GET" || request.path != "/metrics") {
       return exchange->send({404, text_plain(), "404 page not found\n"});
     }
-    ServerReply reply{
-        200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, page()};
+    ServerReply reply{200, {{"Content-Type", "text/plain; version=0.0.4; charset=utf-8"}}, page()};
     if (fault == Fault::kGarbage) reply.body = "<html><body>Log in</body></html>\n";
     if (fault == Fault::kCutLine) reply.body.resize(reply.body.size() - 3);
     if (fault == Fault::kTruncated) return exchange->send_truncated(std::move(reply));
@@ -116,11 +116,12 @@ struct Kubelet::Impl {
            [](const Volume& v) { return v.inodes - v.inodes_free; });
     family("kubelet_volume_stats_used_bytes", "Number of used bytes in the volume",
            [](const Volume& v) { return v.capacity - v.available; });
-    out += "# HELP kubelet_working_pods [ALPHA] Number of pods the kubelet is actually running\n"
-           "# TYPE kubelet_working_pods gauge\nkubelet_working_pods{config=\"desired\"} 3\n"
-           "# HELP process_start_time_seconds [ALPHA] Start time of the process since unix epoch in "
-           "seconds.\n# TYPE process_start_time_seconds gauge\n"
-           "process_start_time_seconds 1.76402000012e+09\n";
+    out +=
+        "# HELP kubelet_working_pods [ALPHA] Number of pods the kubelet is actually running\n"
+        "# TYPE kubelet_working_pods gauge\nkubelet_working_pods{config=\"desired\"} 3\n"
+        "# HELP process_start_time_seconds [ALPHA] Start time of the process since unix epoch in "
+        "seconds.\n# TYPE process_start_time_seconds gauge\n"
+        "process_start_time_seconds 1.76402000012e+09\n";
     return out;
   }
 
