@@ -144,8 +144,8 @@ struct ThresholdOverride {
   std::string cluster;  // required
   std::optional<double> replication_lag_bytes;
   std::optional<Duration> replication_lag;
-  std::optional<double> filesystem_available_ratio;
-  std::optional<double> filesystem_critical_ratio;
+  std::optional<double> filesystem_available_ratio = std::nullopt;
+  std::optional<double> filesystem_critical_ratio = std::nullopt;
 
   bool operator==(const ThresholdOverride&) const = default;
 };

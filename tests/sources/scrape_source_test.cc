@@ -148,9 +148,10 @@ TEST_CASE("a page's series come under the labels of their Pod", "[scrape]") {
   Fixture f;
   f.start({instance(server.url())});
   REQUIRE(f.until_asked());
-  CHECK(f.text() ==
-        R"({__name__="cnpg_collector_up", cluster="pg", exported_cluster="other", namespace="db", pod="pg-1"} 1
-{__name__="cnpg_pg_replication_lag", cluster="pg", namespace="db", pod="pg-1"} 3
+  CHECK(
+      f.text() ==
+      R"({__name__="cnpg_collector_up",cluster="pg",exported_cluster="other",namespace="db",pod="pg-1"} 1
+{__name__="cnpg_pg_replication_lag",cluster="pg",namespace="db",pod="pg-1"} 3
 )");
   CHECK(f.slice->reports[0].source == "scrape");
   CHECK(f.slice->reports[0].target == "instance db/pg-1");
@@ -166,9 +167,10 @@ TEST_CASE("a page listed by hand is known by its job and address", "[scrape]") {
   f.start({{{"exporter", "", "pg", ""}, server.url(), "", "", true}});
   REQUIRE(f.until_asked());
   const std::string address = server.url().substr(7, server.url().find("/metrics") - 7);
-  CHECK(f.text() == "{__name__=\"up\", cluster=\"pg\", exported_exported_job=\"own\", "
-                    "exported_job=\"older\", instance=\"" +
-                        address + "\", job=\"exporter\"} 1\n");
+  CHECK(f.text() ==
+        "{__name__=\"up\",cluster=\"pg\",exported_exported_job=\"own\","
+        "exported_job=\"older\",instance=\"" +
+            address + "\",job=\"exporter\"} 1\n");
   CHECK(f.slice->reports[0].target == server.url());
 }
 
