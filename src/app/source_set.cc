@@ -26,6 +26,8 @@ SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
   start_postgres();
   start_pgbouncer();
   start_filesystems();
+  start_scrapes();
+  rediscover();
   start_kubernetes();
 }
 
@@ -46,91 +48,70 @@ void SourceSet::start_kubernetes() {
                       });
 }
 
-void SourceSet::start_postgres() {
-  postgres_.reset();
-  configured_ = false;
-  postgres_.emplace("postgres", clock_, log_,
-                    [settings = config_->postgres, publish = publisher(&model::Slices::postgres)](
-                        sources::SourceContext context) {
-                      return std::make_unique<sources::PostgresSource>(context, settings, publish);
-                    });
-  rediscover_instances(newest_kubernetes_.read().get());
+template <typename Source, typename Targets>
+void SourceSet::start(Targeted<Source, Targets>& source, std::string name,
+                      typename SourceThread<Source>::Make make) {
+  source.thread.reset();
+  source.told = false;
+  source.thread.emplace(std::move(name), clock_, log_, std::move(make));
 }
 
-void SourceSet::start_filesystems() {
-  filesystems_.reset();
-  kubelets_.reset();
-  filesystems_.emplace(
-      "filesystem", clock_, log_,
-      [kubernetes = config_->kubernetes, settings = config_->filesystems,
-       publish = publisher(&model::Slices::filesystems)](sources::SourceContext context) {
-        return std::make_unique<sources::FilesystemSource>(context, kubernetes, settings, publish);
-      });
-  rediscover_kubelets(newest_kubernetes_.read().get());
+void SourceSet::start_postgres() {
+  start(postgres_, "postgres",
+        [settings = config_->postgres,
+         publish = publisher(&model::Slices::postgres)](sources::SourceContext context) {
+          return std::make_unique<sources::PostgresSource>(context, settings, publish);
+        });
 }
 
 void SourceSet::start_pgbouncer() {
-  pgbouncer_.reset();
-  poolers_configured_ = false;
-  pgbouncer_.emplace(
-      "pgbouncer", clock_, log_,
-      [settings = config_->pgbouncer,
-       publish = publisher(&model::Slices::pgbouncer)](sources::SourceContext context) {
-        return std::make_unique<sources::PgBouncerSource>(context, settings, publish);
-      });
-  rediscover_poolers();
+  start(pgbouncer_, "pgbouncer",
+        [settings = config_->pgbouncer,
+         publish = publisher(&model::Slices::pgbouncer)](sources::SourceContext context) {
+          return std::make_unique<sources::PgBouncerSource>(context, settings, publish);
+        });
 }
 
-void SourceSet::rediscover_poolers() {
-  if (!pgbouncer_) return;  // it is told when it starts
-  const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
-  discovery::PoolerTargets poolers =
-      discovery::discover_poolers(*config_, slice.get(), read_credential, poolers_);
-  if (poolers_configured_ && poolers == poolers_) return;
-  poolers_configured_ = true;
-  poolers_ = std::move(poolers);
-  pgbouncer_->configure(
-      [poolers = poolers_](sources::PgBouncerSource& source) { source.set_targets(poolers); });
+void SourceSet::start_filesystems() {
+  start(filesystems_, "filesystem",
+        [kubernetes = config_->kubernetes, settings = config_->filesystems,
+         publish = publisher(&model::Slices::filesystems)](sources::SourceContext context) {
+          return std::make_unique<sources::FilesystemSource>(context, kubernetes, settings,
+                                                             publish);
+        });
+}
+
+void SourceSet::start_scrapes() {
+  start(scrapes_, "scrape",
+        [settings = config_->scrape,
+         publish = publisher(&model::Slices::scrapes)](sources::SourceContext context) {
+          return std::make_unique<sources::ScrapeSource>(context, settings, publish);
+        });
 }
 
 void SourceSet::rediscover() {
-  rediscover_poolers();
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
-  rediscover_instances(slice.get());
-  rediscover_kubelets(slice.get());
+  postgres_.tell(discovery::discover(*config_, slice.get(), read_credential, postgres_.targets));
+  pgbouncer_.tell(
+      discovery::discover_poolers(*config_, slice.get(), read_credential, pgbouncer_.targets));
+  filesystems_.tell(discovery::discover_kubelets(slice.get(), filesystems_.targets));
+  scrapes_.tell(discovery::discover_scrapes(*config_, slice.get(), scrapes_.targets));
 }
 
-void SourceSet::rediscover_kubelets(const model::KubernetesSlice* kubernetes) {
-  if (!filesystems_) return;
-  discovery::KubeletTargets targets = discovery::discover_kubelets(
-      kubernetes, kubelets_ ? *kubelets_ : discovery::KubeletTargets());
-  if (kubelets_ == targets) return;
-  kubelets_ = std::move(targets);
-  filesystems_->configure(
-      [targets = *kubelets_](sources::FilesystemSource& source) { source.set_targets(targets); });
-}
-
-void SourceSet::rediscover_instances(const model::KubernetesSlice* kubernetes) {
-  discovery::Targets targets = discovery::discover(*config_, kubernetes, read_credential, targets_);
-  if (configured_ && targets == targets_) return;
-  configured_ = true;
-  targets_ = std::move(targets);
-  postgres_->configure(
-      [targets = targets_](sources::PostgresSource& source) { source.set_targets(targets); });
-}
-
+// A changed list of clusters or poolers, or how to reach one, is a matter of targets; only the pace
+// restarts a source.
 void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   const std::shared_ptr<const config::Config> old = std::exchange(config_, std::move(config));
-  if (old->kubernetes != config_->kubernetes) start_kubernetes();
-  if (old->kubernetes != config_->kubernetes || old->filesystems != config_->filesystems) {
-    start_filesystems();
-  }
-  // A changed list of clusters or login is a matter of targets; only the pace restarts the source.
+  const bool kubernetes_changed = old->kubernetes != config_->kubernetes;
+  if (kubernetes_changed || old->filesystems != config_->filesystems) start_filesystems();
+  if (old->scrape != config_->scrape) start_scrapes();
+
   config::Postgres pace = old->postgres;
   pace.clusters = config_->postgres.clusters;
   pace.login = config_->postgres.login;
   pace.port = config_->postgres.port;
-  // Settings of how to reach a process are a matter of targets, too.
+  if (pace != config_->postgres) start_postgres();
+
   config::PgBouncer pooler_pace = old->pgbouncer;
   pooler_pace.via = config_->pgbouncer.via;
   pooler_pace.port = config_->pgbouncer.port;
@@ -138,11 +119,9 @@ void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   pooler_pace.login = config_->pgbouncer.login;
   pooler_pace.poolers = config_->pgbouncer.poolers;
   if (pooler_pace != config_->pgbouncer) start_pgbouncer();
-  if (pace != config_->postgres) {
-    start_postgres();
-  } else {
-    rediscover();
-  }
+
+  rediscover();
+  if (kubernetes_changed) start_kubernetes();
 }
 
 }  // namespace keelwatch::app

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "app/source_thread.h"
@@ -17,12 +18,14 @@
 #include "config/config.h"
 #include "discovery/kubelets.h"
 #include "discovery/poolers.h"
+#include "discovery/scrapes.h"
 #include "discovery/targets.h"
 #include "model/world.h"
 #include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/postgres/pgbouncer_source.h"
 #include "sources/postgres/postgres_source.h"
+#include "sources/scrape/scrape_source.h"
 
 namespace keelwatch::app {
 
@@ -53,13 +56,28 @@ class SourceSet {
     };
   }
 
+  // A source that is told what to watch, and what it was told last.
+  template <typename Source, typename Targets>
+  struct Targeted {
+    Targets targets;
+    bool told = false;
+    std::optional<SourceThread<Source>> thread;
+
+    void tell(Targets newer) {
+      if (std::exchange(told, true) && newer == targets) return;
+      targets = std::move(newer);
+      thread->configure([t = targets](Source& source) { source.set_targets(t); });
+    }
+  };
+  template <typename Source, typename Targets>
+  void start(Targeted<Source, Targets>& source, std::string name,
+             typename SourceThread<Source>::Make make);
+
   void start_kubernetes();
   void start_postgres();
   void start_pgbouncer();
-  void rediscover_poolers();
   void start_filesystems();
-  void rediscover_instances(const model::KubernetesSlice* kubernetes);
-  void rediscover_kubelets(const model::KubernetesSlice* kubernetes);
+  void start_scrapes();
 
   EventLoop& control_;
   const Clock& clock_;
@@ -67,14 +85,10 @@ class SourceSet {
   std::shared_ptr<const config::Config> config_;
   Sink sink_;
   Published<model::KubernetesSlice> newest_kubernetes_;
-  discovery::Targets targets_;
-  bool configured_ = false;  // postgres_ has been given targets_
-  discovery::PoolerTargets poolers_;
-  bool poolers_configured_ = false;  // pgbouncer_ has been given poolers_
-  std::optional<SourceThread<sources::PostgresSource>> postgres_;
-  std::optional<SourceThread<sources::PgBouncerSource>> pgbouncer_;
-  std::optional<discovery::KubeletTargets> kubelets_;  // as filesystems_ was given them
-  std::optional<SourceThread<sources::FilesystemSource>> filesystems_;
+  Targeted<sources::PostgresSource, discovery::Targets> postgres_;
+  Targeted<sources::PgBouncerSource, discovery::PoolerTargets> pgbouncer_;
+  Targeted<sources::FilesystemSource, discovery::KubeletTargets> filesystems_;
+  Targeted<sources::ScrapeSource, discovery::ScrapeTargets> scrapes_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 

@@ -12,28 +12,27 @@ namespace {
 using metrics::Family;
 using metrics::Type;
 
-constexpr std::initializer_list<std::string_view> kIdentity = {
-    "namespace", "cluster", "pod", "persistentvolumeclaim", "path", "role"};
+constexpr Family of_filesystem(std::string_view name, std::string_view help) {
+  return Family(name, Type::kGauge, help,
+                {"namespace", "cluster", "pod", "persistentvolumeclaim", "path", "role"});
+}
 
-constexpr Family kAvailable(
-    "keelwatch_filesystem_available_bytes", Type::kGauge,
-    "Bytes that the database may still write to the file system of the claim, by the kubelet of "
-    "the "
-    "node that mounts it, or of the configured path; absent while that is unknown.",
-    kIdentity);
-constexpr Family kSize("keelwatch_filesystem_size_bytes", Type::kGauge,
-                       "Size of the file system of the claim or path; absent while it is unknown.",
-                       kIdentity);
-constexpr Family kInodes(
-    "keelwatch_filesystem_inodes", Type::kGauge,
-    "Inodes of the file system of the claim or path; absent where their number "
-    "is not fixed, and while it is unknown.",
-    kIdentity);
-constexpr Family kInodesFree(
-    "keelwatch_filesystem_inodes_free", Type::kGauge,
-    "Free inodes of the file system of the claim or path; absent where their number is not fixed, "
-    "and while it is unknown.",
-    kIdentity);
+constexpr Family kAvailable =
+    of_filesystem("keelwatch_filesystem_available_bytes",
+                  "Bytes that the database may still write to the file system of the claim, by the "
+                  "kubelet of the "
+                  "node that mounts it, or of the configured path; absent while that is unknown.");
+constexpr Family kSize =
+    of_filesystem("keelwatch_filesystem_size_bytes",
+                  "Size of the file system of the claim or path; absent while it is unknown.");
+constexpr Family kInodes = of_filesystem(
+    "keelwatch_filesystem_inodes",
+    "Inodes of the file system of the claim or path; absent where their number is not "
+    "fixed, and while it is unknown.");
+constexpr Family kInodesFree =
+    of_filesystem("keelwatch_filesystem_inodes_free",
+                  "Free inodes of the file system of the claim or path; absent where their number "
+                  "is not fixed, and while it is unknown.");
 
 constexpr std::array<const Family*, 4> kFamilies = {&kAvailable, &kSize, &kInodes, &kInodesFree};
 

@@ -51,12 +51,21 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   for (std::size_t at = 0; (at = yaml.find("\n#  ", at)) != std::string::npos;) {
     yaml.erase(at + 1, 2);
   }
+  // What is required must be filled in, with what makes sense there.
+  for (const auto& [key, value] :
+       {std::pair("path: REQUIRED", "path: /srv"), std::pair("url: REQUIRED", "url: http://h/")}) {
+    const std::size_t at = yaml.find(key);
+    REQUIRE(at != std::string::npos);
+    yaml.replace(at, std::string_view(key).size(), value);
+  }
   const Loaded loaded = load_text(yaml);
   INFO(yaml);
   INFO(loaded.problems.text());
   REQUIRE(loaded.config);
   REQUIRE(loaded.config->postgres.clusters.size() == 1);
   CHECK(loaded.config->postgres.clusters[0].instances.size() == 1);
+  CHECK(loaded.config->filesystems.paths.size() == 1);
+  CHECK(loaded.config->scrape.targets.size() == 1);
   CHECK(loaded.config->threshold_overrides.size() == 1);
 }
 

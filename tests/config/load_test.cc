@@ -390,4 +390,60 @@ TEST_CASE("the thresholds of a cluster come from the closest override", "[config
   CHECK(thresholds_for(config, "db", "c") == bytes(100));
 }
 
+TEST_CASE("file systems and pages to scrape are read, and their mistakes told", "[config]") {
+  const Loaded loaded = load_text(R"(
+filesystems:
+  interval: 45s
+  kubelet_port: 10251
+  kubelet_insecure_skip_verify: on
+  paths:
+    - {path: /srv/pg, cluster: bare, pod: a, role: PG_WAL}
+scrape:
+  cnpg_instances: on
+  cnpg_poolers: off
+  max_bytes: 1MiB
+  targets: [{job: exporter, url: "http://localhost:9187/metrics", cluster: bare}]
+thresholds: {filesystem_available_ratio: 0.2}
+threshold_overrides: [{cluster: bare, filesystem_critical_ratio: 0.01}]
+)");
+  INFO(loaded.problems.text());
+  REQUIRE(loaded.config);
+  const Config& config = *loaded.config;
+  CHECK(config.filesystems.interval == 45s);
+  CHECK(config.filesystems.kubelet_port == 10251);
+  CHECK(config.filesystems.kubelet_insecure_skip_verify);
+  CHECK(config.filesystems.paths ==
+        std::vector<FilesystemPath>{{"/srv/pg", "", "bare", "a", "PG_WAL"}});
+  CHECK((config.scrape.cnpg_instances && !config.scrape.cnpg_poolers));
+  CHECK(config.scrape.max_bytes == 1024 * 1024);
+  REQUIRE(config.scrape.targets.size() == 1);
+  CHECK(config.scrape.targets[0].job == "exporter");
+  CHECK(thresholds_for(config, "", "bare").filesystem_available_ratio == 0.2);
+  CHECK(thresholds_for(config, "", "bare").filesystem_critical_ratio == 0.01);
+  CHECK(thresholds_for(config, "", "other").filesystem_critical_ratio == 0.03);
+  CHECK(loaded.problems.warnings() == 1);  // nobody checks the kubelets
+
+  const std::string text = load_text(R"(
+filesystems:
+  paths:
+    - {path: srv, cluster: a}
+    - {path: /x, cluster: a, role: DATA}
+    - {path: /x, cluster: b}
+scrape:
+  cnpg_instances: maybe
+  targets:
+    - {job: a, url: "ftp://h"}
+    - {job: a, url: "http://user:hunter2@h/metrics"}
+thresholds: {filesystem_available_ratio: 10}
+)")
+                               .problems.text();
+  for (const char* part :
+       {"\"srv\" is not absolute", "\"DATA\" is not known here", "is the same as the one in line 5",
+        "\"maybe\" is not known here", "\"ftp://h\" is not a web address", "holds a login",
+        "must be between 0 and 1"}) {
+    CHECK_THAT(text, Catch::Contains(part));
+  }
+  CHECK_THAT(text, !Catch::Contains("hunter2"));
+}
+
 }  // namespace keelwatch::config
