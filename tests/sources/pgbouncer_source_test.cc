@@ -309,10 +309,14 @@ TEST_CASE("a refused login is no dead pooler", "[sources][pgbouncer]") {
 }
 
 TEST_CASE("a PgBouncer at its client limit is told from one that is down", "[sources][pgbouncer]") {
-  const PostgresServer server;
-  const PgBouncerServer bouncer(server, "max_client_conn = 2");
-  const Client first(bouncer.client("select pg_sleep(60)"));
-  const Client second(bouncer.client("select pg_sleep(60)"));
+  PostgresServer server;
+  const PgBouncerServer bouncer(server, "max_client_conn = 1");
+  const Client client(bouncer.client("select pg_sleep(60)"));
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (server.sql("select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'") !=
+         "1") {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+  }
   Harness harness;
   harness.watch(console_target(bouncer));
   const PgBouncer process = harness.until(Reachability::kTooManyConnections);
