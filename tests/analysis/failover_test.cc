@@ -28,6 +28,9 @@ class Film {
     object_ = std::make_shared<model::Cluster>(*object_);
     object_->phase = std::move(phase);
     object_->target_primary = std::move(target);
+    if (object_->phase == "Cluster in healthy state") {
+      object_->current_primary = object_->target_primary;
+    }
   }
 
   Failovers at(Duration t, std::vector<Instance> instances) {

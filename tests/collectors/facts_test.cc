@@ -172,10 +172,10 @@ TEST_CASE("what Kubernetes says of a Cluster and its Pods becomes samples", "[co
   auto cluster = std::make_shared<model::Cluster>(*cluster_object());
   cluster->phase_since = kNow - 60s;
   cluster->switches.hibernation = false;
-  cluster->switches.fenced_instances = {{"pg-2"}};
+  cluster->switches.fenced_instances = std::vector<std::string>{"pg-2"};
   cluster->claims.dangling = {"pg-3"};
   cluster->certificate_expirations = {{"pg-ca", kNow + 1h}, {"pg-odd", std::nullopt}};
-  cluster->roles_not_reconciled = {{"app", {"it owns objects"}}};
+  cluster->roles_not_reconciled["app"] = {"it owns objects"};
   auto pod = std::make_shared<model::Pod>();
   pod->meta.ns = "default";
   pod->meta.name = "pg-2";
