@@ -1,8 +1,11 @@
 #include "base/pg_client.h"
 
 #include <libpq-fe.h>
+#include <linux/tcp.h>  // <netinet/tcp.h> has a tcp_info that ends before the bytes
+#include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <cstddef>
 #include <map>
 #include <utility>
 
@@ -133,6 +136,7 @@ struct PgConnection::Impl {
   EventLoop& loop;
   PgHandle conn;  // null: dropped
   std::string address;
+  std::optional<PgCertificate> certificate;
   std::optional<PgFailure> farewell;
   std::optional<PgFailure> closed_by;
   std::map<std::string, std::string> prepared;  // statement → its name on the server
@@ -269,19 +273,22 @@ Task<PgResult<std::unique_ptr<PgConnection>>> PgConnection::connect(EventLoop& l
                                                                     Resolver& resolver,
                                                                     PgTarget target,
                                                                     SteadyTime deadline) {
+  std::optional<PgCertificate> certificate;
   PgResult<PgOpened> opened =
-      co_await pg_open(loop, resolver, std::move(target), PgGoal::kSession, deadline);
+      co_await pg_open(loop, resolver, std::move(target), PgGoal::kSession, deadline, certificate);
   if (!opened) co_return opened.failure();
   auto impl = std::make_unique<Impl>(loop, std::move(opened->conn), std::move(opened->address));
+  impl->certificate = std::move(certificate);
   co_return std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
 }
 
-Task<std::optional<PgFailure>> PgConnection::knock(EventLoop& loop, Resolver& resolver,
-                                                   PgTarget target, SteadyTime deadline) {
-  const PgResult<PgOpened> opened =
-      co_await pg_open(loop, resolver, std::move(target), PgGoal::kAdmission, deadline);
-  if (opened) co_return std::nullopt;
-  co_return opened.failure();
+Task<PgKnock> PgConnection::knock(EventLoop& loop, Resolver& resolver, PgTarget target,
+                                  SteadyTime deadline) {
+  PgKnock knock;
+  const PgResult<PgOpened> opened = co_await pg_open(
+      loop, resolver, std::move(target), PgGoal::kAdmission, deadline, knock.certificate);
+  if (!opened) knock.failure = opened.failure();
+  co_return knock;
 }
 
 PgConnection::PgConnection(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -360,6 +367,19 @@ const std::string& PgConnection::address() const { return impl_->address; }
 
 int PgConnection::server_version() const {
   return impl_->conn ? PQserverVersion(impl_->conn.get()) : 0;
+}
+
+const std::optional<PgCertificate>& PgConnection::certificate() const { return impl_->certificate; }
+
+std::optional<std::uint64_t> PgConnection::received_bytes() const {
+  if (!impl_->conn) return std::nullopt;
+  tcp_info info{};
+  socklen_t length = sizeof(info);
+  const int socket = PQsocket(impl_->conn.get());
+  if (getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &length) != 0) return std::nullopt;
+  constexpr auto kEnd = offsetof(tcp_info, tcpi_bytes_received) + sizeof(info.tcpi_bytes_received);
+  if (length < kEnd) return std::nullopt;
+  return info.tcpi_bytes_received;
 }
 
 std::string_view PgConnection::parameter_status(const char* name) const {

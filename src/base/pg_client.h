@@ -50,6 +50,20 @@ struct PgFailure {
   bool refused = false;  // nobody listens there (ECONNREFUSED)
 };
 
+// What a server showed in the TLS handshake; subject and issuer as RFC 2253 writes them.
+struct PgCertificate {
+  std::string subject;
+  std::string issuer;
+  WallTime not_before;
+  WallTime not_after;
+};
+
+// How a trial connect went.
+struct PgKnock {
+  std::optional<PgFailure> failure;          // none: the server admits connections
+  std::optional<PgCertificate> certificate;  // TLS came about
+};
+
 class PgRows {
  public:
   // Rows that no server sent: what the tests of a decoder feed it. Each row has a value per column.
@@ -106,9 +120,10 @@ class PgConnection {
                                                                              PgTarget target,
                                                                              SteadyTime deadline);
   // Whether the server admits connections now, up to its first answer: no login, as PQping() does
-  // it. nullopt if it does; else as connect() fails.
-  [[nodiscard]] static Task<std::optional<PgFailure>> knock(EventLoop& loop, Resolver& resolver,
-                                                            PgTarget target, SteadyTime deadline);
+  // it. Failures are those of connect(); a server that refuses behind TLS shows its certificate,
+  // too.
+  [[nodiscard]] static Task<PgKnock> knock(EventLoop& loop, Resolver& resolver, PgTarget target,
+                                           SteadyTime deadline);
   ~PgConnection();
   PgConnection(const PgConnection&) = delete;
   PgConnection& operator=(const PgConnection&) = delete;
@@ -138,8 +153,10 @@ class PgConnection {
       const;                                 // "10.0.0.1:5432", "[fd7a::1]:5432", "/run/x:5432"
   [[nodiscard]] int server_version() const;  // 150007 = 15.7; PgBouncer reports what it emulates
   [[nodiscard]] std::string_view parameter_status(const char* name) const;  // "" if unknown
-  // Bytes sent and received are not known to libpq; statements and their time are counted by
-  // callers.
+  // nullopt: the connection uses no TLS.
+  [[nodiscard]] const std::optional<PgCertificate>& certificate() const;
+  // What the kernel has received for it so far, TLS included; nullopt for a unix socket.
+  [[nodiscard]] std::optional<std::uint64_t> received_bytes() const;
 
  private:
   struct Impl;

@@ -2,12 +2,16 @@
 
 #include <arpa/inet.h>
 #include <libpq-fe.h>
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -154,9 +158,48 @@ PgHandle start_connection(const PgTarget& target, const std::string& hostaddr) {
 
 void ignore_notice(void*, const PGresult*) {}
 
+std::string name_text(const X509_NAME* name) {
+  struct Free {
+    void operator()(BIO* bio) const { BIO_free(bio); }
+  };
+  const std::unique_ptr<BIO, Free> bio(BIO_new(BIO_s_mem()));
+  // Not XN_FLAG_RFC2253 as it is: that would escape every byte beyond ASCII.
+  constexpr unsigned long kFlags =
+      XN_FLAG_RFC2253 & ~static_cast<unsigned long>(ASN1_STRFLGS_ESC_MSB);
+  if (!bio || X509_NAME_print_ex(bio.get(), name, 0, kFlags) < 0) return "";
+  char* text = nullptr;
+  const long length = BIO_get_mem_data(bio.get(), &text);
+  return {text, static_cast<std::size_t>(std::max(length, 0L))};
+}
+
+std::optional<WallTime> time_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return std::nullopt;
+  // A year beyond what our clock counts in (nanoseconds, until 2262) is far enough.
+  constexpr std::time_t kLast = std::numeric_limits<Duration::rep>::max() / 1'000'000'000;
+  return WallTime(std::chrono::seconds(std::min(timegm(&parts), kLast)));
+}
+
+// nullopt without TLS, or before its handshake has ended.
+std::optional<PgCertificate> certificate_of(PGconn* conn) {
+  auto* ssl = static_cast<SSL*>(PQsslStruct(conn, "OpenSSL"));
+  if (ssl == nullptr) return std::nullopt;
+  struct Free {
+    void operator()(X509* certificate) const { X509_free(certificate); }
+  };
+  const std::unique_ptr<X509, Free> certificate(SSL_get1_peer_certificate(ssl));
+  if (!certificate) return std::nullopt;
+  const std::optional<WallTime> not_before = time_of(X509_get0_notBefore(certificate.get()));
+  const std::optional<WallTime> not_after = time_of(X509_get0_notAfter(certificate.get()));
+  if (!not_before || !not_after) return std::nullopt;
+  return PgCertificate{name_text(X509_get_subject_name(certificate.get())),
+                       name_text(X509_get_issuer_name(certificate.get())), *not_before, *not_after};
+}
+
 // One address, up to the goal.
 Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::string hostaddr,
-                                    PgGoal goal, SteadyTime deadline) {
+                                    PgGoal goal, SteadyTime deadline,
+                                    std::optional<PgCertificate>& certificate) {
   PgHandle conn = start_connection(target, hostaddr);
   if (!conn) co_return PgFailure{Error(ErrorCode::kUnavailable, "out of memory"), "", {}};
   PQsetErrorVerbosity(conn.get(), PQERRORS_VERBOSE);
@@ -179,6 +222,8 @@ Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::strin
       co_return PgFailure{Error(ErrorCode::kTimeout, "no answer").context(doing(phase)), "", phase};
     }
     const bool gone = next == PGRES_POLLING_READING && hung_up(socket);
+    // Before the poll: libpq lets go of it with a refusal.
+    if (phase == PgPhase::kLogin && !certificate) certificate = certificate_of(conn.get());
     next = PQconnectPoll(conn.get());
     if (next == PGRES_POLLING_FAILED) co_return connect_failure(conn.get(), phase, gone);
     // The server has answered the startup packet, and not with a refusal.
@@ -233,7 +278,7 @@ std::string pg_one_line(std::string_view text) {
 }
 
 Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget target, PgGoal goal,
-                                 SteadyTime deadline) {
+                                 SteadyTime deadline, std::optional<PgCertificate>& certificate) {
   const PgResult<std::vector<std::string>> addresses =
       co_await addresses_of(resolver, target, deadline);
   if (!addresses) co_return addresses.failure();
@@ -242,7 +287,8 @@ Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget t
   for (const std::string& hostaddr : *addresses) {
     const SteadyTime now = loop.now();
     const SteadyTime share = now + (deadline - now) / static_cast<Duration::rep>(left--);
-    PgResult<PgHandle> conn = co_await connect_to(loop, target, hostaddr, goal, share);
+    certificate.reset();
+    PgResult<PgHandle> conn = co_await connect_to(loop, target, hostaddr, goal, share, certificate);
     if (conn) co_return PgOpened{std::move(*conn), address_text(target, hostaddr)};
     failure = conn.failure();
     // A server that answered would say the same at its other addresses, or is another server.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -26,8 +27,10 @@ struct PgOpened {
 enum class PgGoal { kSession, kAdmission };
 
 // As PgConnection::connect(); with kAdmission the handle is good for nothing but to be closed.
+// `certificate`, which must outlive the task, gets what the last server showed, refusal or not.
 [[nodiscard]] Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget target,
-                                               PgGoal goal, SteadyTime deadline);
+                                               PgGoal goal, SteadyTime deadline,
+                                               std::optional<PgCertificate>& certificate);
 
 // PostgreSQL's errcodes.txt, as far as what to do differs.
 [[nodiscard]] ErrorCode pg_error_code(std::string_view sqlstate);

@@ -19,13 +19,14 @@ struct SourceReport {
   bool pending = false;  // no attempt has ended yet: neither up nor down
   bool up = false;       // the last attempt succeeded, and not too long ago
   std::optional<WallTime> last_success;
-  Duration last_duration{};                     // of the last finished attempt
-  std::map<std::string, std::uint64_t> errors;  // count by to_string(ErrorCode)
-  std::string last_error;                       // empty while up
-  std::optional<double> clock_skew_seconds;     // peer's clock minus ours, where the peer tells
-  std::uint64_t requests = 0;                   // requests or statements sent
-  bool not_set_up = false;                      // no credential: neither up nor down
-  bool not_installed = false;                   // the API group does not exist here
+  Duration last_duration{};                       // of the last finished attempt
+  std::map<std::string, std::uint64_t> errors;    // count by to_string(ErrorCode)
+  std::string last_error;                         // empty while up
+  std::optional<double> clock_skew_seconds;       // peer's clock minus ours, where the peer tells
+  std::uint64_t requests = 0;                     // requests or statements sent
+  std::optional<std::uint64_t> received_bytes{};  // by the network's count; absent: not counted
+  bool not_set_up = false;                        // no credential: neither up nor down
+  bool not_installed = false;                     // the API group does not exist here
 
   static constexpr auto fields() {
     return std::tuple(
@@ -35,7 +36,9 @@ struct SourceReport {
         field("lastDuration", &SourceReport::last_duration), field("errors", &SourceReport::errors),
         field("lastError", &SourceReport::last_error),
         field("clockSkewSeconds", &SourceReport::clock_skew_seconds),
-        field("requests", &SourceReport::requests), field("notSetUp", &SourceReport::not_set_up),
+        field("requests", &SourceReport::requests),
+        field("receivedBytes", &SourceReport::received_bytes),
+        field("notSetUp", &SourceReport::not_set_up),
         field("notInstalled", &SourceReport::not_installed));
   }
 };

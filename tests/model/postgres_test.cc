@@ -30,4 +30,45 @@ TEST_CASE("every reachability has a name that reads back", "[model]") {
   CHECK_FALSE(parse_reachability(""));
 }
 
+TEST_CASE("a setting is found by its whole name", "[model]") {
+  Settings settings;
+  settings.values = {{"fsync", "on", "", "default", false}, {"wal_level", "replica", "", "", true}};
+  REQUIRE(find_setting(settings, "wal_level"));
+  CHECK(find_setting(settings, "wal_level")->pending_restart);
+  CHECK(find_setting(settings, "fsync")->value == "on");
+  for (const char* absent : {"", "a", "fsyn", "fsynch", "wal_levels", "z"}) {
+    CAPTURE(absent);
+    CHECK(find_setting(settings, absent) == nullptr);
+  }
+  CHECK(find_setting(Settings{}, "fsync") == nullptr);
+}
+
+TEST_CASE("settings of bytes and time are read in bytes and seconds", "[model]") {
+  struct Case {
+    std::string value;
+    std::string unit;
+    std::optional<double> expected;
+  };
+  const Case cases[] = {{"16777216", "B", 16777216.0},
+                        {"64", "kB", 65536.0},
+                        {"16384", "8kB", 134217728.0},
+                        {"1024", "MB", 1073741824.0},
+                        {"500", "ms", 0.5},
+                        {"300", "s", 300.0},
+                        {"5", "min", 300.0},
+                        {"1", "h", 3600.0},
+                        {"100", "", 100.0},
+                        {"0.5", "", 0.5},
+                        {"-1", "MB", -1.0},
+                        {"-1", "ms", -1.0},
+                        {"on", "", std::nullopt},
+                        {"", "", std::nullopt},
+                        {"5x", "s", std::nullopt},
+                        {"5", "furlong", std::nullopt}};
+  for (const Case& c : cases) {
+    CAPTURE(c.value, c.unit);
+    CHECK(in_base_unit({"x", c.value, c.unit, "", false}) == c.expected);
+  }
+}
+
 }  // namespace keelwatch::model

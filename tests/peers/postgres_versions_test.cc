@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <catch2/catch.hpp>
 #include <cstdio>
@@ -68,15 +69,107 @@ class ReadableCopy {
   std::string directory_;
 };
 
+bool all_answered(const model::Instance& instance) {
+  bool answered = instance.contents.size() == 2;  // postgres, template1
+  for (const model::DatabaseAnswer& database : instance.contents) {
+    answered = answered && database.content.is_known();
+  }
+  model::Instance::for_each_answer([&](auto place, model::Pace) {
+    const auto& answer = instance.*place;
+    const bool known = answer.is_known() || answer.why().absence == Absence::kNotInstalled;
+    answered = answered && known;
+  });
+  return answered;
+}
+
+// What differs between the versions, on a primary and on a standby.
+void check_by_version(const model::Instance& instance, int major) {
+  CAPTURE(instance.id.pod);
+  const auto& slots = instance.slots.known_value();
+  REQUIRE_FALSE(slots.empty());
+  for (const model::Slot& slot : slots) {
+    CAPTURE(slot.name);
+    CHECK(slot.retained_bytes.has_value() == slot.restart.has_value());
+    CHECK(slot.failover.has_value() == (major >= 17));
+    CHECK(slot.synced.has_value() == (major >= 17));
+    CHECK(slot.inactive_since.has_value() == (major >= 17 && !slot.active));
+    CHECK(slot.conflicting.has_value() == (major >= 16 && slot.type == "logical"));
+    CHECK(slot.invalidation_reason.empty());
+    CHECK(slot.wal_status == "reserved");
+  }
+  const auto& settings = instance.settings.known_value();
+  CHECK((model::find_setting(settings, "archive_library") != nullptr) == (major >= 15));
+  CHECK((model::find_setting(settings, "sync_replication_slots") != nullptr) == (major >= 17));
+  CHECK((model::find_setting(settings, "idle_replication_slot_timeout") != nullptr) ==
+        (major >= 18));
+  CHECK(model::find_setting(settings, "fsync") != nullptr);
+  REQUIRE(instance.subscriptions.known_value().size() == 1);
+  const model::Subscription& subscription = instance.subscriptions.known_value()[0];
+  CHECK(subscription.name == "s");
+  CHECK_FALSE(subscription.enabled);
+  CHECK_FALSE(subscription.worker_running);
+  CHECK(subscription.apply_errors.has_value() == (major >= 15));
+  CHECK(instance.activity.known_value().max_connections > 0);
+  CHECK(instance.activity.known_value().reserved_connections == 3);
+  CHECK(instance.databases.known_value().size() == 3);
+  CHECK(instance.database_sizes.known_value().size() == 3);
+  CHECK(instance.wal_directory.known_value().files >= 1);
+  CHECK(instance.archiver.known_value().mode == "off");
+  CHECK(instance.server.known_value().redo);
+  CHECK(instance.server.known_value().checkpoint_time);
+}
+
+// A role with nothing is told what to grant, and sees what everybody sees.
+void check_without_rights(const model::Instance& instance) {
+  int forbidden = 0;
+  model::Instance::for_each_answer([&](auto place, model::Pace) {
+    const auto& answer = instance.*place;
+    if (answer.is_known() || answer.why().absence == Absence::kNotInstalled) return;
+    CHECK(answer.why().error.message() == "no permission, grant pg_monitor to poor");
+    ++forbidden;
+  });
+  CHECK(forbidden == 7);
+}
+
 void check_all_facts(const std::string& bin, int major) {
   testing::PostgresOptions options;
   options.bin = bin;
+  options.settings = {"wal_level=logical", "max_prepared_transactions=5"};
   PostgresServer primary(options);
+  primary.sql("create role poor login password 'poor'");
+  primary.sql("create subscription s connection 'dbname=none' publication p with (connect=false)");
   const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
-  PostgresHarness harness;
+  primary.sql("select pg_create_physical_replication_slot('dead', true)");
+  primary.sql("select pg_create_logical_replication_slot('decoded', 'pgoutput')");
+  standby->sql("select pg_create_physical_replication_slot('copy', true)");
+  config::Postgres quick = PostgresHarness::quick_settings();
+  quick.query_timeout = 2s;
+  PostgresHarness harness(quick);
+  discovery::InstanceTarget poor = testing::instance_target(primary, "pg-poor");
+  poor.connection->user = "poor";
+  poor.connection->password = Secret("poor");
+  harness.watch({testing::instance_target(primary, "pg-1"),
+                 testing::instance_target(*standby, "pg-2"), poor});
+  harness.until(PostgresHarness::is_streaming);
+  const auto answered = harness.until([](const model::PostgresSlice& s) {
+    const auto& hidden = PostgresHarness::find(s, "pg-poor")->database_sizes;
+    return all_answered(*PostgresHarness::find(s, "pg-1")) &&
+           all_answered(*PostgresHarness::find(s, "pg-2")) && !hidden.is_known() &&
+           hidden.why().error.code() == ErrorCode::kForbidden;
+  });
+  check_by_version(*PostgresHarness::find(*answered, "pg-1"), major);
+  check_by_version(*PostgresHarness::find(*answered, "pg-2"), major);
+  check_without_rights(*PostgresHarness::find(*answered, "pg-poor"));
   harness.watch(
       {testing::instance_target(primary, "pg-1"), testing::instance_target(*standby, "pg-2")});
-  harness.until(PostgresHarness::is_streaming);
+  std::array<Duration, 2> shortest{1h, 1h};
+  for (const auto& slice : harness.during(2s)) {
+    for (std::size_t i = 0; i < slice->reports.size() && i < shortest.size(); ++i) {
+      shortest[i] = std::min(shortest[i], slice->reports[i].last_duration);
+    }
+  }
+  std::cerr << "PostgreSQL " << major << ": a round takes " << shortest[0] / 1us << " us on the"
+            << " primary, " << shortest[1] / 1us << " us on the standby\n";
 
   // A lag that is known exactly: replay is paused while the primary goes on.
   standby->sql("select pg_wal_replay_pause()");
@@ -118,11 +211,13 @@ void check_all_facts(const std::string& bin, int major) {
   CHECK(receiver.slot_name == "_cnpg_pg_2");
   for (const model::SourceReport& report : slice->reports) CHECK(report.up);
 
+  standby->sql("select pg_drop_replication_slot('copy')");
   standby->sql("select pg_wal_replay_resume()");
   standby->promote();
   harness.until([](const model::PostgresSlice& s) {
     const auto* facts = PostgresHarness::find(s, "pg-2")->server.if_known();
-    return facts && !facts->in_recovery && facts->timeline == 2;
+    return facts && !facts->in_recovery && facts->timeline == 2 &&
+           all_answered(*PostgresHarness::find(s, "pg-2"));
   });
   harness.stop();
   primary.stop(testing::StopMode::kSmart, 10s);

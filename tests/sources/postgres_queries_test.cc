@@ -42,6 +42,8 @@ const std::map<std::string, Value> kStandby = {
     {"last_replayed_commit", "1764040000123456"},
     {"replay_paused", "f"},
     {"recovery_min_apply_delay", "5400000000"},
+    {"checkpoint_time", "1764039000000000"},
+    {"redo", "16/B0000028"},
     {"server_time", "1764040001000001"},
     {"started", "1764030000000000"},
     {"may_read_stats", "t"},
@@ -85,6 +87,8 @@ TEST_CASE("a standby's row becomes facts, NULL stays absent", "[sources]") {
   CHECK(facts.last_replayed_commit == WallTime(1764040000123456us));
   CHECK(facts.replay_paused == false);
   CHECK(facts.recovery_min_apply_delay == 90min);
+  CHECK(facts.checkpoint_time == WallTime(1764039000000000us));
+  CHECK(facts.redo == model::Lsn{0x16'B000'0028});
   CHECK(facts.server_time == WallTime(1764040001000001us));
 }
 

@@ -39,6 +39,11 @@ const model::SourceReport& report_of(const PostgresSlice& slice, const std::stri
   return slice.reports.front();
 }
 
+// The short connections to postgres and template1 have been made; they come again much later.
+bool looked_everywhere(const PostgresSlice& slice, const std::string& pod) {
+  return Harness::find(slice, pod)->contents.size() == 2;
+}
+
 // A primary and a standby that streams.
 struct Pair {
   PostgresServer primary;
@@ -122,8 +127,7 @@ TEST_CASE("primary and standby are read by their own answers", "[sources][postgr
   CHECK(report.last_duration > Duration::zero());
   CHECK(report.last_error.empty());
   CHECK(report.errors.empty());
-  CHECK(report.requests >= 3);
-  CHECK(report.requests % 3 == 0);
+  CHECK(report.requests >= 10);
   REQUIRE(report.clock_skew_seconds);
   CHECK(std::abs(*report.clock_skew_seconds) < 0.5);
 }
@@ -272,7 +276,7 @@ TEST_CASE("the end of one session is no word about the server", "[sources][postg
   settings.interval = 2s;
   Harness harness(settings);
   harness.watch({testing::instance_target(server, "pg-1")});
-  harness.until("pg-1", Reachability::kConnected);
+  harness.until([](const PostgresSlice& s) { return looked_everywhere(s, "pg-1"); });
   const std::string terminate =
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'keelwatch'"
       " and pid <> pg_backend_pid()";
@@ -411,6 +415,7 @@ TEST_CASE("targets decide what is watched", "[sources][postgres]") {
   CHECK(waiting.reachability == Reachability::kConnecting);
   CHECK(waiting.server.why().absence == Absence::kUnknown);
   CHECK(waiting.reachability_detail == no_address.cannot_connect_reason);
+  harness.until([](const PostgresSlice& s) { return looked_everywhere(s, "pg-1"); });
   CHECK(backends() == "1");
 
   target.terminating = true;

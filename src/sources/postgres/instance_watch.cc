@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "sources/postgres/queries.h"
+#include "sources/postgres/questions.h"
+#include "sources/postgres/reachability.h"
 
 namespace keelwatch::sources {
 namespace {
@@ -13,55 +15,34 @@ using model::Reachability;
 
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(250);
 
-bool contains(std::string_view text, std::string_view part) {
-  return text.find(part) != std::string_view::npos;
-}
-
-// ProcessStartupPacket() in src/backend/postmaster/postmaster.c (backend_startup.c since 17).
-Reachability cannot_connect_now(std::string_view message, bool was_up) {
-  if (contains(message, "shutting down")) return Reachability::kShuttingDown;
-  for (const std::string_view start :
-       {"starting up", "recovery mode", "not yet accepting", "not accepting"}) {
-    if (contains(message, start)) return Reachability::kStartingUp;
-  }
-  return was_up ? Reachability::kShuttingDown : Reachability::kStartingUp;
-}
-
 std::string address_of(const PgTarget& target) {
   const std::string& host = target.hostaddr.empty() ? target.host : target.hostaddr;
   const std::string port = ":" + std::to_string(target.port);
-  return contains(host, ":") ? "[" + host + "]" + port : host + port;
+  return host.find(':') != std::string::npos ? "[" + host + "]" + port : host + port;
 }
 
 Why nothing_yet() {
   return {Absence::kUnknown, Error(ErrorCode::kUnavailable, "not connected yet"), "postgres"};
 }
 
-template <typename T>
-Result<T> decoded(const PgResult<PgRows>& answer, Result<T> (*decode)(const PgRows&)) {
-  if (!answer) return answer.failure().error;
-  return decode(*answer);
+// Why a connection that has ended did not answer; it may have ended after the last answer.
+PgFailure first_failure(const std::vector<PgResult<PgRows>>& answers) {
+  const auto failed = std::ranges::find_if(answers, [](const auto& answer) { return !answer; });
+  if (failed != answers.end()) return failed->failure();
+  return {Error(ErrorCode::kUnavailable, "connection closed"), "", {}};
+}
+
+Result<ServerAnswer> server_answer(const PgResult<PgRows>& rows, const std::string& user) {
+  if (!rows && rows.failure().error.code() == ErrorCode::kForbidden) {
+    const Error grant =
+        missing_grant("execute on functions pg_control_system(), pg_control_checkpoint()", user);
+    return Error(grant.code(), grant.message() + ": " + rows.failure().error.message());
+  }
+  if (!rows) return rows.failure().error;
+  return decode_server(*rows);
 }
 
 }  // namespace
-
-Reachability reachability_of(const PgFailure& failure, bool was_up) {
-  const std::string_view sqlstate = failure.sqlstate;
-  if (sqlstate == "57P03") return cannot_connect_now(failure.error.message(), was_up);
-  if (sqlstate == "53300") return Reachability::kTooManyConnections;
-  if (failure.phase == PgPhase::kResolve) return Reachability::kNameUnknown;
-  switch (failure.error.code()) {
-    case ErrorCode::kTimeout:
-      return Reachability::kSilent;
-    case ErrorCode::kUnauthorized:
-    case ErrorCode::kForbidden:
-    case ErrorCode::kNotFound:
-      return Reachability::kAuthFailed;
-    default:
-      if (failure.phase == PgPhase::kTls) return Reachability::kTlsFailed;
-      return failure.refused ? Reachability::kRefused : Reachability::kUnreachable;
-  }
-}
 
 InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgres& settings,
                              discovery::InstanceTarget target, std::function<void(Urgency)> changed)
@@ -71,6 +52,9 @@ InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgre
       changed_(std::move(changed)),
       source_("postgres " + text(target_.id)),
       instance_(model::Instance::absent(target_.id, nothing_yet())),
+      looks_(context, settings, source_,
+             [this](const std::optional<Error>& error) { looked(error); }),
+      slow_(settings.slow_interval),
       random_(std::random_device()()) {
   report_.source = "postgres";
   report_.target = text(target_.id);
@@ -86,6 +70,8 @@ void InstanceWatch::set_target(discovery::InstanceTarget target) {
   scope_.cancel();
   target_ = std::move(target);
   backoff_ = Duration::zero();
+  slow_.forget();
+  looks_.forget();
   start();
 }
 
@@ -144,6 +130,7 @@ Task<> InstanceWatch::watch() {
     bool was_of_use = false;
     if (conn) {
       instance_.address = (*conn)->address();
+      take_certificate((*conn)->certificate());
       was_of_use = co_await hold(**conn);
     } else {
       report_.last_duration = context_.loop.now() - started;
@@ -170,8 +157,11 @@ Duration InstanceWatch::next_backoff() {
 
 Task<bool> InstanceWatch::hold(PgConnection& conn) {
   let_go_.reset();
-  TaskScope probing;
-  probing.spawn(probe_for_shutdown(conn));
+  received_before_ += std::exchange(received_, 0);
+  slow_.connected(context_.loop.now());
+  TaskScope beside;
+  beside.spawn(probe_for_shutdown(conn));
+  beside.spawn(looks_.run(*target_.connection));
   bool was_of_use = false;
   SteadyTime next_round = context_.loop.now();
   for (;;) {
@@ -179,10 +169,17 @@ Task<bool> InstanceWatch::hold(PgConnection& conn) {
     if (!answered) co_return was_of_use;
     was_of_use = true;
     next_round = std::max(next_round + settings_.interval, context_.loop.now());
-    const bool closed = co_await conn.wait_closed(next_round);
-    if (!closed) continue;
-    lost(conn, {Error(ErrorCode::kUnavailable, "connection closed"), "", {}});
-    co_return was_of_use;
+    do {
+      if (context_.loop.now() >= slow_.due()) {
+        const bool survived = co_await ask_slowly(conn);
+        if (!survived) co_return true;
+        continue;
+      }
+      const bool closed = co_await conn.wait_closed(std::min(next_round, slow_.due()));
+      if (!closed) continue;
+      lost(conn, first_failure({}));
+      co_return true;
+    } while (context_.loop.now() < next_round);
   }
 }
 
@@ -190,9 +187,12 @@ Task<bool> InstanceWatch::hold(PgConnection& conn) {
 Task<> InstanceWatch::probe_for_shutdown(PgConnection& conn) {
   for (;;) {
     co_await context_.loop.sleep_for(settings_.probe_interval);
-    const std::optional<PgFailure> trial =
+    const PgKnock knock =
         co_await PgConnection::knock(context_.loop, context_.resolver, *target_.connection,
                                      context_.loop.after(settings_.connect_timeout));
+    // A certificate that was renewed is shown to those who come, not to the session that is held.
+    if (knock.certificate || !knock.failure) take_certificate(knock.certificate);
+    const std::optional<PgFailure>& trial = knock.failure;
     if (!trial) continue;
     context_.log.debug("postgres", "trial connect failed",
                        {{"target", report_.target}, {"err", trial->error}});
@@ -205,8 +205,11 @@ Task<> InstanceWatch::probe_for_shutdown(PgConnection& conn) {
 
 // False if the connection did not survive it.
 Task<bool> InstanceWatch::round(PgConnection& conn) {
-  std::vector<std::string> statements = {server_sql(conn.server_version()), senders_sql(),
-                                         wal_receiver_sql()};
+  std::vector<std::string> statements;
+  statements.push_back(server_sql(conn.server_version()));
+  for (const Question& question : round_questions()) {
+    statements.push_back(question.sql(conn.server_version()));
+  }
   report_.requests += statements.size();
   const WallTime asked = context_.clock.wall();
   const SteadyTime started = context_.clock.steady();
@@ -215,51 +218,97 @@ Task<bool> InstanceWatch::round(PgConnection& conn) {
   const Duration took = context_.clock.steady() - started;
   report_.last_duration = took;
   if (!conn.usable()) {
-    lost(conn, std::ranges::find_if(answers, [](const auto& a) { return !a; })->failure());
+    lost(conn, first_failure(answers));
     co_return false;
   }
+  count_received(conn);
   take_answers(answers, asked, took);
   co_return true;
 }
 
-void InstanceWatch::take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked,
+void InstanceWatch::take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime at,
                                  Duration took) {
   was_up_ = true;
   report_.pending = false;
-  report_.up = true;
-  report_.last_error.clear();
+  const std::string* slow_problem = slow_.problem();
+  report_.up = slow_problem == nullptr;
+  report_.last_error = slow_problem == nullptr ? "" : *slow_problem;
+  Asked asked = asked_at(at);
   const Result<ServerAnswer> server =
-      decoded<ServerAnswer>(answers[0], decode_server).context("read server facts");
-  Result<std::vector<model::Sender>> senders =
-      decoded<std::vector<model::Sender>>(answers[1], decode_senders).context("read senders");
-  Result<std::vector<model::WalReceiver>> receiver =
-      decoded<std::vector<model::WalReceiver>>(answers[2], decode_wal_receiver)
-          .context("read WAL receiver");
+      server_answer(answers[0], asked.user).context("read server facts");
   if (server) {
-    report_.clock_skew_seconds = to_seconds(server->facts.server_time - (asked + took / 2));
-    // An empty view proves nothing to a role that may not look behind it.
-    if (!server->may_read_stats) {
-      const Error forbidden(ErrorCode::kForbidden,
-                            "no permission, grant pg_monitor to " + target_.connection->user);
-      senders = forbidden;
-      receiver = forbidden;
-    }
+    report_.clock_skew_seconds = to_seconds(server->facts.server_time - (at + took / 2));
+    asked.may_read_stats = server->may_read_stats;
+    instance_.server = Observed<model::ServerFacts>::known(server->facts, at);
+  } else {
+    failed(server.error());
+    instance_.server = Observed<model::ServerFacts>::unknown(server.error(), source_);
   }
-  instance_.server = observe<model::ServerFacts>(
-      server ? Result<model::ServerFacts>(server->facts) : server.error(), asked);
-  instance_.senders = observe(senders, asked);
-  instance_.wal_receiver = observe(receiver, asked);
-  if (report_.up) report_.last_success = asked;
+  may_read_stats_ = asked.may_read_stats;
+  for (std::size_t i = 0; i < round_questions().size(); ++i) {
+    const Question& question = round_questions()[i];
+    const std::optional<Error> error = question.take(question, answers[i + 1], asked, instance_);
+    if (error) failed(*error);
+  }
+  if (const auto* databases = instance_.databases.if_known()) {
+    looks_.set_databases(*databases, server ? server->facts.started : std::nullopt);
+    instance_.contents = looks_.answers();
+  }
+  if (report_.up) report_.last_success = at;
   const bool news = instance_.reachability != Reachability::kConnected;
   if (news) set_reachability(Reachability::kConnected, "");
   tell(news ? Urgency::kNow : Urgency::kMayWait);
 }
 
-template <typename T>
-Observed<T> InstanceWatch::observe(const Result<T>& answer, WallTime asked) {
-  if (answer) return Observed<T>::known(*answer, asked);
-  failed(answer.error());
-  return Observed<T>::unknown(answer.error(), source_);
+Asked InstanceWatch::asked_at(WallTime at) const {
+  return {at, source_, target_.connection->user, may_read_stats_};
+}
+
+// One statement of the slow pace, so that rounds come between them. The deadline is beyond the
+// server's own (statement_timeout): a slow listing must not cost the connection. False if the
+// connection did not survive it.
+Task<bool> InstanceWatch::ask_slowly(PgConnection& conn) {
+  const Question& question = slow_.ask(context_.loop.now());
+  std::vector<std::string> statements(1, question.sql(conn.server_version()));
+  report_.requests += statements.size();
+  const WallTime at = context_.clock.wall();
+  const std::vector<PgResult<PgRows>> answers = co_await conn.pipeline(
+      std::move(statements), context_.loop.after(2 * settings_.query_timeout));
+  if (!conn.usable()) {
+    lost(conn, first_failure(answers));
+    co_return false;
+  }
+  count_received(conn);
+  const std::optional<Error> error = question.take(question, answers[0], asked_at(at), instance_);
+  slow_.answered(error);
+  if (error) failed(*error);
+  tell(Urgency::kMayWait);
+  co_return true;
+}
+
+// A database that cannot be looked into is a fact of its own and does not mark the instance down.
+void InstanceWatch::looked(const std::optional<Error>& error) {
+  ++report_.requests;
+  if (error) ++report_.errors[std::string(to_string(error->code()))];
+  instance_.contents = looks_.answers();
+  tell(Urgency::kMayWait);
+}
+
+void InstanceWatch::take_certificate(const std::optional<PgCertificate>& certificate) {
+  using Certificate = Observed<model::ServerCertificate>;
+  instance_.certificate =
+      certificate ? Certificate::known({certificate->subject, certificate->issuer,
+                                        certificate->not_before, certificate->not_after},
+                                       context_.clock.wall())
+                  : Certificate::not_installed("the connection uses no TLS", source_);
+  shared_.reset();
+}
+
+void InstanceWatch::count_received(const PgConnection& conn) {
+  const std::optional<std::uint64_t> bytes = conn.received_bytes();
+  if (!bytes) return;
+  received_ = *bytes;
+  report_.received_bytes = received_before_ + received_ + looks_.received_bytes();
 }
 
 void InstanceWatch::failed(const Error& error) {
@@ -313,6 +362,7 @@ void InstanceWatch::set_absent(const Why& why) {
   model::Instance::for_each_answer(
       [&](auto place, model::Pace /*pace*/) { instance_.*place = AbsentOfAny{why}; });
   instance_.contents.clear();
+  looks_.forget();
 }
 
 // A lasting failure is logged where it begins and where it ends.

@@ -1,4 +1,5 @@
-// One instance: a held connection, a round of statements every interval, and what came of it.
+// One instance: a held connection, a round of statements every interval, slower ones between the
+// rounds, a look into each database beside them, and what came of it.
 // Between rounds the connection is watched, so that a killed server is noticed at once; facts then
 // turn unknown with the reason, never the last values.
 //
@@ -20,17 +21,16 @@
 #include "config/config.h"
 #include "discovery/targets.h"
 #include "model/postgres.h"
+#include "sources/postgres/database_looks.h"
+#include "sources/postgres/questions.h"
+#include "sources/postgres/reachability.h"
+#include "sources/postgres/slow_pace.h"
 #include "sources/source.h"
 
 namespace keelwatch::sources {
 
 // Whether a change may wait to be published together with others.
 enum class Urgency { kMayWait, kNow };
-
-// What a failure to connect says about the instance. 57P03 covers starting up and shutting down,
-// which only a text in the server's language tells apart. English is recognised; otherwise it is a
-// shutdown if the server `was_up` and its port has not been closed since.
-[[nodiscard]] model::Reachability reachability_of(const PgFailure& failure, bool was_up);
 
 class InstanceWatch {
  public:
@@ -57,7 +57,12 @@ class InstanceWatch {
   Task<> probe_for_shutdown(PgConnection& conn);
 
   void describe_target();
-  void take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime asked, Duration took);
+  Task<bool> ask_slowly(PgConnection& conn);
+  [[nodiscard]] Asked asked_at(WallTime at) const;
+  void take_answers(const std::vector<PgResult<PgRows>>& answers, WallTime at, Duration took);
+  void take_certificate(const std::optional<PgCertificate>& certificate);
+  void looked(const std::optional<Error>& error);
+  void count_received(const PgConnection& conn);
   void refused(const PgFailure& failure);
   void lost(const PgConnection& conn, const PgFailure& otherwise);
   void cannot_be_asked(model::Reachability reachability, const Error& error, Urgency urgency);
@@ -67,8 +72,6 @@ class InstanceWatch {
   void set_reachability(model::Reachability reachability, std::string detail);
   void tell(Urgency urgency);
   [[nodiscard]] Duration next_backoff();
-  template <typename T>
-  Observed<T> observe(const Result<T>& answer, WallTime asked);
 
   SourceContext context_;
   const config::Postgres& settings_;
@@ -80,6 +83,11 @@ class InstanceWatch {
   mutable std::shared_ptr<const model::Instance> shared_;  // copy of instance_, until it changes
   std::optional<PgFailure> let_go_;  // why probe_for_shutdown() closed the held connection
   bool was_up_ = false;              // it has answered, and its port has not been closed since
+  DatabaseLooks looks_;
+  std::optional<bool> may_read_stats_;  // as the last round said
+  SlowPace slow_;
+  std::uint64_t received_ = 0;               // bytes, over the held connection
+  std::uint64_t received_before_ = 0;        // over those before it
   std::optional<SteadyTime> asked_at_once_;  // the last reconnect without a pause
   Duration backoff_{};
   std::minstd_rand random_;
