@@ -105,7 +105,8 @@ config::Config listing_two_processes() {
   pooler.name = "pool";
   pooler.cluster = "pg";
   pooler.type = "ro";
-  pooler.instances = {{.name = "a", .host = "x"}, {.name = "b", .host = "y"}};
+  pooler.instances = {{.name = "a", .host = "x", .hostaddr = {}},
+                      {.name = "b", .host = "y", .hostaddr = {}}};
   config.pgbouncer.poolers = {pooler};
   return config;
 }

@@ -50,7 +50,7 @@ config::Config by_hand() {
   config::PgBouncerPooler pooler;
   pooler.name = "edge";
   pooler.cluster = "pg";
-  pooler.instances = {{.name = "one", .host = "bouncer.example"}};
+  pooler.instances = {{.name = "one", .host = "bouncer.example", .hostaddr = {}}};
   pooler.login.password_file = "/secret/password";
   config.pgbouncer.poolers = {pooler};
   return config;
