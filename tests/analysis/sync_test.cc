@@ -102,15 +102,17 @@ TEST_CASE("the loss has seconds where something measures them", "[analysis]") {
   CHECK(measured.loss_if_primary_dies_bytes.known_value() == 100);
   CHECK(measured.loss_if_primary_dies.known_value() == 40ms);
 
+  // It cannot be asked, and the sender knows its positions.
+  const Instance unasked = silent("pg-2", model::Reachability::kSilent);
   row.flush_lag.reset();
-  CHECK_FALSE(
-      loss({answering("pg-1", primary_facts(1000), {row})}).loss_if_primary_dies.is_known());
+  CHECK_FALSE(loss({answering("pg-1", primary_facts(1000), {row}), unasked})
+                  .loss_if_primary_dies.is_known());
 
   const Replication cut =
       loss({answering("pg-1", primary_facts(1000)), answering("pg-2", standby_facts(300))});
   CHECK(cut.loss_if_primary_dies.known_value() == 90s);
 
-  const Replication whole = loss({answering("pg-1", primary_facts(900), {row})});
+  const Replication whole = loss({answering("pg-1", primary_facts(900), {row}), unasked});
   CHECK(whole.loss_if_primary_dies.known_value() == 0s);
 }
 
