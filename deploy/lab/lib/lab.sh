@@ -10,9 +10,23 @@ PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/sbin:$PATH
 # The cluster, as CloudNativePG would name it. Pods differ in their address, not in their port.
 namespace=default
 cluster=pg
-primary=pg-1
-standbys=(pg-2 pg-3)
-pods=("$primary" "${standbys[@]}")
+pods=(pg-1 pg-2 pg-3)
+
+# Who is primary moves with a failover; it is kept in the lab's folder.
+load_primary() {
+  local pod
+  primary=$(cat "$LAB/primary" 2>/dev/null || echo pg-1)
+  standbys=()
+  for pod in "${pods[@]}"; do
+    [ "$pod" = "$primary" ] || standbys+=("$pod")
+  done
+}
+load_primary
+
+set_primary() { # POD
+  echo "$1" >"$LAB/primary"
+  load_primary
+}
 
 address_of() { echo "127.0.0.1${1##*-}"; } # POD: pg-2 -> 127.0.0.12
 
@@ -21,6 +35,8 @@ die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
 }
+
+pooler_address_of() { [ "$1" = rw ] && echo 127.0.0.21 || echo 127.0.0.22; } # rw|ro
 
 # PostgreSQL and PgBouncer refuse to run as root.
 if [ "$(id -u)" = 0 ]; then
@@ -45,6 +61,7 @@ require_lab() {
   . "$LAB/ports"
   mode=$(<"$LAB/mode")
   export mode
+  load_primary
 }
 
 # ---- ports
@@ -162,5 +179,8 @@ wait_ready() {
     sleep 0.1
   done
 }
+
+# What faults leave running, and the operator that renews its lease.
+helpers() { find "$LAB/run" -maxdepth 1 -name 'helper-*.pid' -printf '%f\n' 2>/dev/null | sed 's/\.pid$//' | sort; }
 
 fetch() { curl --silent --show-error --fail --max-time 5 "$@"; }
