@@ -8,23 +8,26 @@ now_micro() { date -u +%Y-%m-%dT%H:%M:%S.%6NZ; }
 cluster_status() { kube_patch Cluster "$cluster" "{\"status\": $1}"; }
 
 pod_ready() { # POD true|false
-  local status=True
+  local status=True now image=ghcr.io/cloudnative-pg/postgresql:15
   [ "$2" = true ] || status=False
-  kube_patch Pod "$1" "$(jq -nc --arg status "$status" --argjson ready "$2" --arg now "$(now_micro)" \
-    --argjson old "$(lab_objects | jq -c --arg pod "$1" '.items[] | select(.kind == "Pod" and .metadata.name == $pod).status')" '
-    {status: {
-      conditions: ($old.conditions | map(if .type | test("Ready$") then .status = $status | .lastTransitionTime = ($now | sub("\\.[0-9]+"; "")) else . end)),
-      containerStatuses: ($old.containerStatuses | map(.ready = $ready))}}')"
+  now=$(date -u +%Y-%m-%dT%H:%M:%SZ)
+  kube_patch Pod "$1" "{\"status\": {\"conditions\": [
+    {\"type\": \"PodScheduled\", \"status\": \"True\"}, {\"type\": \"Initialized\", \"status\": \"True\"},
+    {\"type\": \"ContainersReady\", \"status\": \"$status\", \"lastTransitionTime\": \"$now\"},
+    {\"type\": \"Ready\", \"status\": \"$status\", \"lastTransitionTime\": \"$now\"}],
+    \"containerStatuses\": [{\"name\": \"postgres\", \"ready\": $2, \"started\": true, \"restartCount\": 0,
+      \"image\": \"$image\", \"imageID\": \"\", \"state\": {\"running\": {\"startedAt\": \"$now\"}}}]}}"
 }
 
 # Role labels and the endpoints of the Services, as of now.
 publish_roles() {
-  local object
-  while read -r object; do
-    kube_patch "$(jq -r .kind <<<"$object")" "$(jq -r .metadata.name <<<"$object")" \
-      "$(jq -c 'if .kind == "Pod" then {metadata: {labels: .metadata.labels}} else {endpoints} end' <<<"$object")"
-  done < <(lab_objects | jq -c '.items[] | select(.kind == "EndpointSlice"
-    or (.kind == "Pod" and .metadata.labels["cnpg.io/podRole"] == "instance"))')
+  local kind name patch
+  while IFS=$'\t' read -r kind name patch; do
+    kube_patch "$kind" "$name" "$patch"
+  done < <(lab_objects | jq -r '.items[]
+    | select(.kind == "EndpointSlice" or (.kind == "Pod" and .metadata.labels["cnpg.io/podRole"] == "instance"))
+    | .kind + "\t" + .metadata.name + "\t"
+      + (if .kind == "Pod" then {metadata: {labels: .metadata.labels}} else {endpoints} end | tojson)')
 }
 
 instances_status() { # POD-THAT-FAILED|"" -> JSON of instancesStatus and readyInstances
