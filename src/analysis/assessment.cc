@@ -6,6 +6,7 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   Assessment assessment;
   assessment.clusters = find_clusters(world, config, memory.topology);
   assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
+  assessment.poolers = assess_poolers(world, config);
   return assessment;
 }
 

@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "analysis/pooling.h"
 #include "analysis/replication.h"
 #include "analysis/topology.h"
 #include "config/config.h"
@@ -14,6 +15,7 @@ namespace keelwatch::analysis {
 struct Assessment {
   std::vector<ClusterTopology> clusters;
   std::vector<Replication> replication;  // one per cluster, in the same order
+  std::vector<Pooling> poolers;
 };
 
 // What analyses remember from step to step.

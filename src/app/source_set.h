@@ -15,9 +15,11 @@
 #include "base/log.h"
 #include "base/published.h"
 #include "config/config.h"
+#include "discovery/poolers.h"
 #include "discovery/targets.h"
 #include "model/world.h"
 #include "sources/kubernetes/kubernetes_source.h"
+#include "sources/postgres/pgbouncer_source.h"
 #include "sources/postgres/postgres_source.h"
 
 namespace keelwatch::app {
@@ -51,6 +53,8 @@ class SourceSet {
 
   void start_kubernetes();
   void start_postgres();
+  void start_pgbouncer();
+  void rediscover_poolers();
 
   EventLoop& control_;
   const Clock& clock_;
@@ -60,7 +64,10 @@ class SourceSet {
   Published<model::KubernetesSlice> newest_kubernetes_;
   discovery::Targets targets_;
   bool configured_ = false;  // postgres_ has been given targets_
+  discovery::PoolerTargets poolers_;
+  bool poolers_configured_ = false;  // pgbouncer_ has been given poolers_
   std::optional<SourceThread<sources::PostgresSource>> postgres_;
+  std::optional<SourceThread<sources::PgBouncerSource>> pgbouncer_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 

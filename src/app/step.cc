@@ -27,7 +27,8 @@ model::Freshness freshness_of(const config::Config& config) {
   return {.kubernetes = 3 * config.kubernetes.health_interval,
           .postgres = 3 * config.postgres.interval + config.postgres.query_timeout,
           .postgres_slow = 3 * config.postgres.slow_interval,
-          .postgres_databases = 3 * config.postgres.databases_interval};
+          .postgres_databases = 3 * config.postgres.databases_interval,
+          .pgbouncer = 3 * config.pgbouncer.interval + config.pgbouncer.query_timeout};
 }
 
 }  // namespace keelwatch::app

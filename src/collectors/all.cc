@@ -5,8 +5,9 @@
 namespace keelwatch::collectors {
 
 std::span<const Collector> all() {
-  static const std::array<Collector, 4> collectors = {
-      source_collector(), cluster_collector(), replication_collector(), threshold_collector()};
+  static const std::array<Collector, 5> collectors = {source_collector(), cluster_collector(),
+                                                      replication_collector(), pooler_collector(),
+                                                      threshold_collector()};
   return collectors;
 }
 

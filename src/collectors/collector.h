@@ -36,6 +36,7 @@ struct Collector {
 [[nodiscard]] const Collector& source_collector();
 [[nodiscard]] const Collector& cluster_collector();
 [[nodiscard]] const Collector& replication_collector();
+[[nodiscard]] const Collector& pooler_collector();
 [[nodiscard]] const Collector& threshold_collector();
 
 }  // namespace keelwatch::collectors

@@ -79,7 +79,8 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
 void collect(const Input& input, metrics::Writer& writer) {
   // Names come from outside: a cluster listed by hand may be called as a namespace is.
   std::set<std::pair<std::string_view, std::string_view>> seen;
-  for (const auto* reports : {&input.world.kubernetes->reports, &input.world.postgres->reports}) {
+  for (const auto* reports : {&input.world.kubernetes->reports, &input.world.postgres->reports,
+                              &input.world.pgbouncer->reports}) {
     for (const model::SourceReport& report : *reports) {
       if (seen.emplace(report.source, report.target).second) write_report(report, input, writer);
     }

@@ -1,6 +1,9 @@
 // keelwatch_threshold_*: what the rules compare with, so that a rule file never holds a number that
 // a user would want to change.
 #include <array>
+#include <set>
+#include <string_view>
+#include <utility>
 
 #include "collectors/collector.h"
 
@@ -17,7 +20,23 @@ constexpr Family kLag("keelwatch_threshold_replication_lag_seconds", Type::kGaug
                       "thresholds.replication_lag, or the cluster's own setting.",
                       {"namespace", "cluster"});
 
-constexpr std::array<const Family*, 2> kFamilies = {&kLagBytes, &kLag};
+constexpr Family kPoolerWait("keelwatch_threshold_pooler_wait_seconds", Type::kGauge,
+                             "thresholds.pooler_wait, or the cluster's own setting.",
+                             {"namespace", "cluster"});
+
+constexpr std::array<const Family*, 3> kFamilies = {&kLagBytes, &kLag, &kPoolerWait};
+
+// A pooler may lead to a cluster that is not watched itself.
+void write_pooler_thresholds(const Input& input, metrics::Writer& writer) {
+  std::set<std::pair<std::string_view, std::string_view>> seen;
+  for (const analysis::Pooling& pooler : input.assessment.poolers) {
+    if (!seen.emplace(pooler.ns, pooler.cluster).second) continue;
+    writer.write(kPoolerWait, {pooler.ns, pooler.cluster},
+                 Observed<Duration>::known(
+                     config::thresholds_for(input.config, pooler.ns, pooler.cluster).pooler_wait,
+                     input.world.at));
+  }
+}
 
 void collect(const Input& input, metrics::Writer& writer) {
   for (const analysis::ClusterTopology& cluster : input.assessment.clusters) {
@@ -29,6 +48,7 @@ void collect(const Input& input, metrics::Writer& writer) {
     writer.write(kLag, {cluster.ns, cluster.name},
                  Observed<Duration>::known(thresholds.replication_lag, at));
   }
+  write_pooler_thresholds(input, writer);
 }
 
 }  // namespace

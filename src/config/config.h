@@ -81,10 +81,51 @@ struct Postgres {
   bool operator==(const Postgres&) const = default;
 };
 
+// How PgBouncer is asked: through its admin console, through the metrics of a CNPG pooler, or
+// (auto) through the console where a login for it is given and else through the metrics.
+enum class PgBouncerVia { kAuto, kConsole, kMetrics };
+
+struct PgBouncerInstance {
+  std::string name;  // required, unique within its pooler
+  std::string host;  // required: name, address or socket directory
+  std::string hostaddr;
+  int port = 6432;          // of clients and of the console
+  int metrics_port = 9127;  // with via: metrics
+
+  bool operator==(const PgBouncerInstance&) const = default;
+};
+
+// A pooler listed by hand: works without Kubernetes. With the namespace and name of a discovered
+// Pooler and without instances it only overrides that one's login.
+struct PgBouncerPooler {
+  std::string ns;
+  std::string name;     // required
+  std::string cluster;  // the database cluster that it leads to
+  std::string type;     // rw, ro, r; empty: not told
+  std::vector<PgBouncerInstance> instances;
+  PostgresLogin login;  // unset keys fall back to pgbouncer.*; without dbname
+
+  bool operator==(const PgBouncerPooler&) const = default;
+};
+
+struct PgBouncer {
+  PgBouncerVia via = PgBouncerVia::kAuto;
+  Duration interval = seconds(5);  // between two rounds of SHOW, or two looks at the metrics
+  Duration connect_timeout = seconds(2);
+  Duration query_timeout = seconds(2);  // of one SHOW, or of one page
+  int port = 5432;                      // of the console in discovered pods
+  int metrics_port = 9127;              // of discovered pods
+  PostgresLogin login;                  // without dbname
+  std::vector<PgBouncerPooler> poolers;
+
+  bool operator==(const PgBouncer&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
   Duration replication_lag = seconds(60);
+  Duration pooler_wait = seconds(5);
 
   bool operator==(const Thresholds&) const = default;
 };
@@ -94,6 +135,7 @@ struct ThresholdOverride {
   std::string cluster;  // required
   std::optional<double> replication_lag_bytes;
   std::optional<Duration> replication_lag;
+  std::optional<Duration> pooler_wait;
 
   bool operator==(const ThresholdOverride&) const = default;
 };
@@ -108,6 +150,7 @@ struct Config {
   Duration step_interval = seconds(5);
   Kubernetes kubernetes;
   Postgres postgres;
+  PgBouncer pgbouncer;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;
@@ -122,5 +165,9 @@ struct Config {
 // Whether the cluster's instances are listed by hand.
 [[nodiscard]] bool lists_instances(const Config& config, std::string_view ns,
                                    std::string_view cluster);
+
+// The pooler that is listed by hand under that name, or nullptr.
+[[nodiscard]] const PgBouncerPooler* find_pooler(const Config& config, std::string_view ns,
+                                                 std::string_view pooler);
 
 }  // namespace keelwatch::config

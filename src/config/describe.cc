@@ -50,6 +50,13 @@ std::string_view word(Switch s) {
   return "auto";
 }
 
+std::string_view word(PgBouncerVia via) {
+  for (const auto& [text, value] : kViaWords) {
+    if (value == via) return text;
+  }
+  return "auto";
+}
+
 // The value and the type of each kind of field.
 template <typename Rule>
 std::string show(const std::string& field, Rule) {
@@ -61,6 +68,7 @@ std::string show(const std::vector<std::string>& field, TextList) {
   return fmt::format("[{}]", fmt::join(texts, ", "));
 }
 std::string show(Switch field, SwitchWords) { return std::string(word(field)); }
+std::string show(PgBouncerVia field, ViaWords) { return std::string(word(field)); }
 std::string show(double field, ByteCount) { return format_byte_size(field); }
 std::string show(Duration field, Between) { return format_duration(field); }
 std::string show(int field, IntegerRange) { return fmt::format("{}", field); }
@@ -80,6 +88,7 @@ std::string type_of(Between b) {
 }
 std::string type_of(OneOf rule) { return fmt::format("{}", fmt::join(rule.words, "|")); }
 std::string type_of(SwitchWords) { return "auto|on|off"; }
+std::string type_of(ViaWords) { return "auto|console|metrics"; }
 std::string type_of(IntegerRange r) { return fmt::format("integer, {} to {}", r.min, r.max); }
 
 // The visitor that lists every setting.

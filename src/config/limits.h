@@ -36,6 +36,10 @@ inline constexpr std::size_t kObjectsPerKind = 200'000;  // twenty times the lar
 inline constexpr std::size_t kPostgresRows = 10'000;  // of one answer: slots, standbys, sessions
 inline constexpr std::size_t kPostgresConnections = 200;  // held at once, of all clusters
 
+// PgBouncer, by the metrics of a pooler: one with 500 pools takes 600 KiB.
+inline constexpr std::size_t kPoolerPageBytes = 16 * kMiB;
+inline constexpr std::size_t kPoolerPageSamples = 200'000;  // kPostgresRows pools of 16 metrics
+
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;  // browsers send up to 8 KiB

@@ -77,15 +77,33 @@ void check(const Postgres& p, MappingReader& map, Diagnostics& problems) {
   }
 }
 
+// One of the two ways to a password displaces the other one that came from the section above.
+void displace_other_password(PostgresLogin& login, MappingReader& map) {
+  if (gives(map, "password_file") && !map.node("passfile")) login.passfile.clear();
+  if (gives(map, "passfile") && !map.node("password_file")) login.password_file.clear();
+}
+
 void check(PostgresCluster& c, MappingReader& map, Diagnostics& problems) {
-  // One of the two ways to a password displaces the other one that came from postgres.*.
-  if (gives(map, "password_file") && !map.node("passfile")) c.login.passfile.clear();
-  if (gives(map, "passfile") && !map.node("password_file")) c.login.password_file.clear();
+  displace_other_password(c.login, map);
   check_login(c.login, map, problems);
   if (c.instances_desired && !c.instances.empty() &&
       static_cast<std::size_t>(*c.instances_desired) < c.instances.size()) {
     map.warning("instances_desired", fmt::format("{} instances are listed", c.instances.size()));
   }
+}
+
+void check(const PgBouncer& p, MappingReader& map, Diagnostics& problems) {
+  check_login(p.login, map, problems);
+  if (p.query_timeout > 3 * p.interval) {
+    map.warning(map.node("query_timeout") ? "query_timeout" : "interval",
+                fmt::format("answers are unknown after {}, before a SHOW is given up after {}",
+                            format_duration(3 * p.interval), format_duration(p.query_timeout)));
+  }
+}
+
+void check(PgBouncerPooler& p, MappingReader& map, Diagnostics& problems) {
+  displace_other_password(p.login, map);
+  check_login(p.login, map, problems);
 }
 
 bool is_address(const std::string& text) {
@@ -94,7 +112,8 @@ bool is_address(const std::string& text) {
          inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
 }
 
-void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems) {
+template <typename Instance>
+void check_address(const Instance& i, MappingReader& map, Diagnostics& problems) {
   if (i.host.find("://") != std::string::npos) {
     const SourceSpan where = map.span("host");
     problems.hide_lines(where.line, where.line);  // it may hold a password
@@ -113,11 +132,20 @@ void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems)
   }
 }
 
+void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems) {
+  check_address(i, map, problems);
+}
+
+void check(const PgBouncerInstance& i, MappingReader& map, Diagnostics& problems) {
+  check_address(i, map, problems);
+}
+
 void check(const Thresholds&, MappingReader&, Diagnostics&) {}
 
 void check(const ThresholdOverride& t, MappingReader& map, Diagnostics&) {
-  if (t.replication_lag_bytes || t.replication_lag || !map.node("cluster")) return;
-  map.warning("cluster", "overrides nothing", "set replication_lag_bytes or replication_lag");
+  if (t.replication_lag_bytes || t.replication_lag || t.pooler_wait || !map.node("cluster")) return;
+  map.warning("cluster", "overrides nothing",
+              "set replication_lag_bytes, replication_lag or pooler_wait");
 }
 
 void check(const Alerts& a, MappingReader& map, Diagnostics&) {
@@ -130,6 +158,8 @@ void check(const Alerts& a, MappingReader& map, Diagnostics&) {
 // What makes an item of a list the same as another one; empty if that is not known.
 std::string identity(const PostgresInstance& i) { return i.name; }
 std::string identity(const PostgresCluster& c) { return c.name.empty() ? "" : c.ns + '/' + c.name; }
+std::string identity(const PgBouncerInstance& i) { return i.name; }
+std::string identity(const PgBouncerPooler& p) { return p.name.empty() ? "" : p.ns + '/' + p.name; }
 std::string identity(const ThresholdOverride& t) {
   return t.cluster.empty() ? "" : t.ns + '/' + t.cluster;
 }
@@ -178,6 +208,9 @@ class Reading {
   }
   void value(std::string_view key, Switch& field, SwitchWords, std::string_view) {
     map_.read_choice<Switch>(key, field, kSwitchWords);
+  }
+  void value(std::string_view key, PgBouncerVia& field, ViaWords, std::string_view) {
+    map_.read_choice<PgBouncerVia>(key, field, kViaWords);
   }
   void value(std::string_view key, double& field, ByteCount, std::string_view) {
     if (map_.read_bytes(key, field) && field <= 0) map_.error(key, "must be more than zero");
@@ -257,6 +290,13 @@ class Reading {
 // Contradictions between sections.
 void check_whole(const Config& config, const YamlNode& root, Diagnostics& problems) {
   if (config.kubernetes.enabled != Switch::kOff) return;
+  const YamlNode poolers = root["pgbouncer"]["poolers"];
+  for (std::size_t i = 0; i < config.pgbouncer.poolers.size(); ++i) {
+    if (!config.pgbouncer.poolers[i].instances.empty()) continue;
+    problems.error(poolers.items()[i].span(), fmt::format("pgbouncer.poolers[{}]", i),
+                   "has no instances, and none can be discovered while kubernetes.enabled is off",
+                   "list its instances");
+  }
   const YamlNode clusters = root["postgres"]["clusters"];
   for (std::size_t i = 0; i < config.postgres.clusters.size(); ++i) {
     if (!config.postgres.clusters[i].instances.empty()) continue;

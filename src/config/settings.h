@@ -47,6 +47,15 @@ inline constexpr std::array<std::pair<std::string_view, Switch>, 5> kSwitchWords
     {"false", Switch::kOff},
 }};
 
+struct ViaWords {};
+inline constexpr std::array<std::pair<std::string_view, PgBouncerVia>, 3> kViaWords = {{
+    {"auto", PgBouncerVia::kAuto},
+    {"console", PgBouncerVia::kConsole},
+    {"metrics", PgBouncerVia::kMetrics},
+}};
+// CNPG's (api/v1/pooler_types.go, PoolerType).
+inline constexpr std::array<std::string_view, 4> kPoolerTypes = {"rw", "ro", "r", ""};
+
 // A visitor has:
 //   value(key, field, rule, sentence)
 //   section(key, part, sentence)               part: a struct with settings of its own
@@ -132,12 +141,74 @@ void visit_settings(Visitor& v, Postgres& p) {
          "Clusters listed by hand; what one does not set of the login is taken from above.");
 }
 
+// The console has but one database.
+template <typename Visitor>
+void visit_console_login(Visitor& v, PostgresLogin& l) {
+  v.value("user", l.user, SomeText{},
+          "User to log in to the console as; one of stats_users or admin_users.");
+  v.value("password_file", l.password_file, FileName{},
+          "File whose first line is the password; read again when it changes.");
+  v.value("passfile", l.passfile, FileName{}, "Password file in libpq's .pgpass format.");
+  v.value("sslmode", l.sslmode, OneOf{kSslModes}, "How far TLS is demanded, as libpq names it.");
+  v.value("sslrootcert", l.sslrootcert, FileName{},
+          "File of the CA that PgBouncer, or the metrics of a pooler, are checked with.");
+  v.value("sslcert", l.sslcert, FileName{}, "File of the client certificate.");
+  v.value("sslkey", l.sslkey, FileName{}, "File of the client certificate's key.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, PgBouncerInstance& i) {
+  v.value("name", i.name, RequiredText{}, "Name of the process, unique within its pooler.");
+  v.value("host", i.host, RequiredText{},
+          "Host name, address or socket folder; the name that its certificate must bear.");
+  v.value("hostaddr", i.hostaddr, AnyText{},
+          "Address to connect to, if it is not what host resolves to.");
+  v.value("port", i.port, kPort, "Port of PgBouncer.");
+  v.value("metrics_port", i.metrics_port, kPort, "Port of its metrics, with via: metrics.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, PgBouncerPooler& p) {
+  v.value("namespace", p.ns, AnyText{},
+          "Namespace of the pooler; may be empty without Kubernetes.");
+  v.value("name", p.name, RequiredText{},
+          "Name of the pooler; that of a discovered one overrides how to log in there.");
+  v.value("cluster", p.cluster, AnyText{}, "Name of the database cluster that it leads to.");
+  v.value("type", p.type, OneOf{kPoolerTypes}, "Where it leads: rw, ro or r; empty: not told.");
+  v.list("instances", p.instances, PgBouncerInstance(), "Its processes; empty: those discovered.");
+  visit_console_login(v, p.login);
+}
+
+inline PgBouncerPooler pooler_with(const PostgresLogin& login) {
+  PgBouncerPooler pooler;
+  pooler.login = login;
+  return pooler;
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, PgBouncer& p) {
+  v.value("via", p.via, ViaWords{},
+          "How it is asked: by console, by the metrics of a CloudNativePG pooler, or auto: by "
+          "console where there is a login for it, else by metrics.");
+  v.value("interval", p.interval, kInterval, "Time between two rounds of questions.");
+  v.value("connect_timeout", p.connect_timeout, kTimeout, "Deadline of a connect with its login.");
+  v.value("query_timeout", p.query_timeout, kTimeout,
+          "Deadline of one SHOW, or of one page of metrics.");
+  v.value("port", p.port, kPort, "Port of PgBouncer in discovered pods.");
+  v.value("metrics_port", p.metrics_port, kPort, "Port of the metrics of discovered pods.");
+  visit_console_login(v, p.login);
+  v.list("poolers", p.poolers, pooler_with(p.login),
+         "Poolers listed by hand; what one does not set of the login is taken from above.");
+}
+
 template <typename Visitor>
 void visit_settings(Visitor& v, Thresholds& t) {
   v.value("replication_lag_bytes", t.replication_lag_bytes, ByteCount{},
           "A standby that is more WAL behind is lagging.");
   v.value("replication_lag", t.replication_lag, kLag,
           "A standby that is longer behind is lagging.");
+  v.value("pooler_wait", t.pooler_wait, kLag,
+          "A client that waits longer for a server connection of its pooler waits too long.");
 }
 
 template <typename Visitor>
@@ -148,6 +219,7 @@ void visit_settings(Visitor& v, ThresholdOverride& t) {
           "As thresholds.replication_lag_bytes, for this cluster.");
   v.value("replication_lag", t.replication_lag, kLag,
           "As thresholds.replication_lag, for this cluster.");
+  v.value("pooler_wait", t.pooler_wait, kLag, "As thresholds.pooler_wait, for this cluster.");
 }
 
 template <typename Visitor>
@@ -162,6 +234,7 @@ void visit_settings(Visitor& v, Config& c) {
           "Time between two evaluations of everything that is known.");
   v.section("kubernetes", c.kubernetes, "Where clusters, pods and volumes are read from.");
   v.section("postgres", c.postgres, "How the database servers themselves are asked.");
+  v.section("pgbouncer", c.pgbouncer, "How the PgBouncer processes are asked.");
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, ThresholdOverride(),
          "Other thresholds for single clusters.");

@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "discovery/login.h"
+
 namespace keelwatch::discovery {
 namespace {
 
@@ -30,42 +32,15 @@ bool ends_in_job_phase(const model::Pod& pod) {
   return pod.phase == "Succeeded" || pod.phase == "Failed";
 }
 
-std::string first_line(std::string text) {
-  text.resize(std::min(text.find('\n'), text.size()));
-  if (text.ends_with('\r')) text.pop_back();
-  return text;
-}
-
 // Fills in how to log in, or says why that is not set up.
 void apply_login(InstanceTarget& target, PgTarget connection, const config::PostgresLogin& login,
                  const ReadFile& read_file) {
-  connection.user = login.user;
-  connection.dbname = login.dbname;
-  connection.passfile = login.passfile;
-  connection.sslmode = login.sslmode;
-  connection.sslrootcert = login.sslrootcert;
-  connection.sslcert = login.sslcert;
-  connection.sslkey = login.sslkey;
-  if (!login.password_file.empty()) {
-    Result<std::string> password = read_file(login.password_file);
-    if (!password) {
-      // A Secret that nobody has made yet is an optional mount without the file; a file that is
-      // there and cannot be read is a fault.
-      std::string& reason = password.error().code() == ErrorCode::kNotFound
-                                ? target.not_set_up_reason
-                                : target.cannot_connect_reason;
-      reason = "password_file " + login.password_file + ": " + password.error().message();
-      return;
-    }
-    connection.password = Secret(first_line(std::move(*password)));
-  }
-  if (login.password_file.empty() && login.passfile.empty() && login.sslcert.empty()) {
-    target.not_set_up_reason =
-        "no credential: set postgres.password_file, passfile or sslcert for "
-        "a role with pg_monitor";
-    return;
-  }
-  target.connection = std::move(connection);
+  LoggingIn logging_in =
+      with_login(std::move(connection), login, read_file,
+                 "postgres.password_file, passfile or sslcert for a role with pg_monitor");
+  target.connection = std::move(logging_in.connection);
+  target.not_set_up_reason = std::move(logging_in.not_set_up_reason);
+  target.cannot_connect_reason = std::move(logging_in.cannot_connect_reason);
 }
 
 const config::PostgresLogin& login_for(const config::Config& config, const InstanceId& id) {

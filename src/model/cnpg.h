@@ -262,6 +262,7 @@ struct Pooler {
   std::optional<std::int64_t> status_instances;  // Pods that the operator tries to have
   std::string pool_mode;                         // session, transaction
   std::optional<bool> paused;
+  std::optional<bool> metrics_tls;  // spec.monitoring.tls.enabled: its metrics are served by TLS
   std::map<std::string, std::string> parameters;  // of PgBouncer
   // 1.30 and later: active, paused, inactive, failed; empty before.
   std::string phase;
@@ -273,6 +274,7 @@ struct Pooler {
                       field("type", &Pooler::type), field("instances", &Pooler::instances),
                       field("statusInstances", &Pooler::status_instances),
                       field("poolMode", &Pooler::pool_mode), field("paused", &Pooler::paused),
+                      field("metricsTls", &Pooler::metrics_tls),
                       field("parameters", &Pooler::parameters), field("phase", &Pooler::phase),
                       field("phaseReason", &Pooler::phase_reason), field("error", &Pooler::error));
   }

@@ -277,7 +277,7 @@ keelwatch.yaml:3:13: postgres.passfile: contradicts password_file
       {"an override of nothing", "threshold_overrides:\n  - cluster: a\n",
        R"(keelwatch.yaml:2:14: warning: threshold_overrides[0].cluster: overrides nothing
   - cluster: a
-             ^ set replication_lag_bytes or replication_lag
+             ^ set replication_lag_bytes, replication_lag or pooler_wait
 )"},
       {"a link that is none", "alerts: {runbook_base_url: example.org}\n",
        R"(keelwatch.yaml:1:28: alerts.runbook_base_url: "example.org" is not a web address

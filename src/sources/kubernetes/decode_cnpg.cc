@@ -251,6 +251,7 @@ model::Pooler decode_pooler(JsonReader& reader, JsonValue object) {
   pooler.instances = spec["instances"].integer();
   pooler.pool_mode = text_or_empty(bouncer["poolMode"]);
   pooler.paused = bouncer["paused"].boolean().value_or(false);
+  pooler.metrics_tls = spec["monitoring"]["tls"]["enabled"].boolean();
   bouncer["parameters"].for_each_member([&](std::string_view key, JsonValue value) {
     pooler.parameters.emplace(key, text_or_empty(value));
   });
