@@ -303,7 +303,7 @@ shows_api_watch_cut() {
 # ---- keelwatch itself
 
 break_config_invalid() { echo 'postgress: {}' >>"$LAB/keelwatch/keelwatch.yaml"; }
-mend_config_invalid() { render keelwatch.yaml "$LAB/keelwatch/keelwatch.yaml"; }
+mend_config_invalid() { write_keelwatch_conf; }
 shows_config_invalid() {
   say "keelwatch_config_last_reload_successful 0; the old configuration runs on" \
     "the log of keelwatch ($LAB/log/keelwatch.log) shows line, column and the likely word" \

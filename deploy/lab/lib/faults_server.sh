@@ -162,7 +162,7 @@ break_pooler_paused() {
 mend_pooler_paused() { ! running pgbouncer-rw || [ "$(is_paused rw)" != 1 ] || console rw 'RESUME app'; }
 # By name: the columns of SHOW DATABASES differ between versions.
 is_paused() { # rw|ro
-  PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) psql -h "$(pooler_address_of "$1")" -p "$(pooler_port_of "$1")" \
+  PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) psql -h "$(pooler_address_of "$1")" -p "$POOLER_PORT" \
     -U app -d pgbouncer -X -q -A -c 'SHOW DATABASES' |
     awk -F'|' 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next } $column["name"] == "app" { print $column["paused"] }'
 }

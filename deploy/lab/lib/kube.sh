@@ -20,7 +20,7 @@ lab_objects() {
 lab_poolers() {
   local kind
   for kind in rw ro; do
-    jq -nc --arg type "$kind" --arg address "$(pooler_address_of "$kind")" --argjson port "$(pooler_port_of "$kind")" \
+    jq -nc --arg type "$kind" --arg address "$(pooler_address_of "$kind")" --argjson port "$POOLER_PORT" \
       '{name: "pooler-\($type)", type: $type, address: $address, port: $port, node: "n1"}'
   done | jq -sc .
 }

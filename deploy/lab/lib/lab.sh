@@ -36,6 +36,7 @@ die() {
   exit 1
 }
 
+# PgBouncers, too, differ in their address, not in their port.
 pooler_address_of() { [ "$1" = rw ] && echo 127.0.0.21 || echo 127.0.0.22; } # rw|ro
 
 # PostgreSQL and PgBouncer refuse to run as root.
@@ -60,13 +61,14 @@ require_lab() {
   # shellcheck disable=SC1091 # written by choose_ports
   . "$LAB/ports"
   mode=$(<"$LAB/mode")
-  export mode
+  haste=$(cat "$LAB/haste" 2>/dev/null || echo 1)
+  export mode haste
   load_primary
 }
 
 # ---- ports
 
-port_names=(PG_PORT RW_PORT RO_PORT API_PORT API_ADMIN_PORT ETCD_PORT ETCD_PEER_PORT
+port_names=(PG_PORT POOLER_PORT API_PORT API_ADMIN_PORT ETCD_PORT ETCD_PEER_PORT
   KEELWATCH_PORT PROMETHEUS_PORT ALERTMANAGER_PORT WEBHOOK_PORT)
 
 # A block of free ports below the range from which the kernel takes ports for outgoing connections.

@@ -5,10 +5,16 @@ keelwatch_url() { echo "http://127.0.0.1:$KEELWATCH_PORT"; }
 prometheus_url() { echo "http://127.0.0.1:$PROMETHEUS_PORT"; }
 alertmanager_url() { echo "http://127.0.0.1:$ALERTMANAGER_PORT"; }
 
+# In haste what rules compare with is lower, too, where it is a matter of hours or of gigabytes.
+write_keelwatch_conf() {
+  render keelwatch.yaml "$LAB/keelwatch/keelwatch.yaml"
+  [ "$haste" = 1 ] || cat "$lab_source/config/keelwatch-fast.yaml" >>"$LAB/keelwatch/keelwatch.yaml"
+}
+
 start_keelwatch() {
   running keelwatch && return
   mkdir -p "$LAB/keelwatch"
-  render keelwatch.yaml "$LAB/keelwatch/keelwatch.yaml"
+  write_keelwatch_conf
   start keelwatch "$checkout/build/release/keelwatch" --config.file "$LAB/keelwatch/keelwatch.yaml" \
     --web.listen-address "127.0.0.1:$KEELWATCH_PORT"
   wait_ready keelwatch 30 fetch "$(keelwatch_url)/-/ready"

@@ -13,7 +13,7 @@ make_secrets() {
 
 secret() { cat "$LAB/secrets/$1"; }
 
-# One certificate per instance, as each has a copy of its own of the operator's secret.
+# One certificate per instance and one of the PgBouncers, as each has a copy of its own of the operator's secret.
 make_certificates() {
   local tls=$LAB/tls pod
   [ -s "$tls/ca.crt" ] || {
@@ -22,7 +22,7 @@ make_certificates() {
       -subj "/CN=$cluster-ca" -keyout "$tls/ca.key" -out "$tls/ca.crt" 2>/dev/null
     chmod 600 "$tls/ca.key"
   }
-  for pod in "${pods[@]}"; do
+  for pod in "${pods[@]}" pooler; do
     [ -s "$tls/$pod.crt" ] || make_server_certificate "$pod" 3650
   done
 }
@@ -204,8 +204,6 @@ stop_postgres() { # POD [SIGNAL]: INT is a fast shutdown
 
 no_processes_of() { [ -z "$(processes_of "$1")" ]; }
 
-pooler_port_of() { if [ "$1" = rw ]; then echo "$RW_PORT"; else echo "$RO_PORT"; fi; } # rw|ro
-
 # Leads to where the Service of that kind would: the primary, or the standbys.
 write_pgbouncer_conf() { # rw|ro
   local hosts pod
@@ -214,30 +212,29 @@ write_pgbouncer_conf() { # rw|ro
     hosts=
     for pod in "${standbys[@]}"; do hosts+=${hosts:+,}$(address_of "$pod"); done
   fi
-  pooler_port=$(pooler_port_of "$1") pooler_address=$(pooler_address_of "$1") pooler_hosts=$hosts \
+  pooler_address=$(pooler_address_of "$1") pooler_hosts=$hosts \
     render pgbouncer.ini "$LAB/pgbouncer/$1.ini"
 }
 
 # console rw|ro COMMAND: of PgBouncer, as one who may pause it.
 console() {
   PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) timeout 5 psql -h "$(pooler_address_of "$1")" \
-    -p "$(pooler_port_of "$1")" -U app -d pgbouncer -X -q -A -t -c "$2"
+    -p "$POOLER_PORT" -U app -d pgbouncer -X -q -A -t -c "$2"
 }
 
 start_pgbouncer() { # rw|ro
-  local kind=$1 folder=$LAB/pgbouncer port
+  local kind=$1 folder=$LAB/pgbouncer
   running "pgbouncer-$kind" && return
-  port=$(pooler_port_of "$kind")
   mkdir -p "$folder"
   write_pgbouncer_conf "$kind"
   printf '"app" "%s"\n"keelwatch" "%s"\n' "$(secret app)" "$(secret keelwatch)" >"$folder/users.txt"
   chmod 600 "$folder/users.txt"
   give_to_postgres "$folder"
   start_as_postgres "pgbouncer-$kind" pgbouncer "$folder/$kind.ini"
-  wait_ready "pgbouncer-$kind" 10 bash -c "</dev/tcp/127.0.0.1/$port"
+  wait_ready "pgbouncer-$kind" 10 bash -c "</dev/tcp/$(pooler_address_of "$kind")/$POOLER_PORT"
 }
 
 start_writer() {
   running writer && return
-  RW_PORT=$RW_PORT PGPASSWORD=$(secret app) start writer "$lab_source/lib/writer"
+  PGHOST=$(pooler_address_of rw) PGPORT=$POOLER_PORT PGPASSWORD=$(secret app) start writer "$lab_source/lib/writer"
 }
