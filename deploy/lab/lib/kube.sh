@@ -97,7 +97,7 @@ start_kube() {
 start_standin_kube() {
   running kube-api && return
   lab_objects >"$LAB/kube/objects.json"
-  start kube-api "$checkout/build/release/tests/standin-kube-api" --port "$API_PORT" \
+  start kube-api "$programs/tests/standin-kube-api" --port "$API_PORT" \
     --admin-port "$API_ADMIN_PORT" --token "$(secret kube-token)" --ca-out "$LAB/kube/ca.crt" \
     --bookmark-seconds 5 --install postgresql.cnpg.io --load "$LAB/kube/objects.json"
   wait_ready kube-api 20 fetch "http://127.0.0.1:$API_ADMIN_PORT/_admin/watches"

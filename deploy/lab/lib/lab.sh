@@ -4,6 +4,7 @@
 lab_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 checkout=$(cd "$lab_source/../.." && pwd)
 LAB=${KEELWATCH_LAB:-/var/tmp/keelwatch-lab}
+programs=${KEELWATCH_PROGRAMS:-$checkout/build/release}
 marker=$LAB/.keelwatch-lab
 PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/sbin:$PATH
 

@@ -15,7 +15,7 @@ start_keelwatch() {
   running keelwatch && return
   mkdir -p "$LAB/keelwatch"
   write_keelwatch_conf
-  start keelwatch "$checkout/build/release/keelwatch" --config.file "$LAB/keelwatch/keelwatch.yaml" \
+  start keelwatch "$programs/keelwatch" --config.file "$LAB/keelwatch/keelwatch.yaml" \
     --web.listen-address "127.0.0.1:$KEELWATCH_PORT"
   wait_ready keelwatch 30 fetch "$(keelwatch_url)/-/ready"
 }
