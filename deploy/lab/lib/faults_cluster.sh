@@ -43,7 +43,8 @@ break_slot_retains() {
 mend_slot_retains() { drop_slot lab_forgotten; }
 shows_slot_retains() {
   say "keelwatch_slot_active{...,slot=\"lab_forgotten\"} 0" \
-    "keelwatch_slot_retained_bytes{...,slot=\"lab_forgotten\"} 32 MiB and growing, and wal_status with it"
+    "keelwatch_slot_retained_bytes{...,slot=\"lab_forgotten\"} 32 MiB and growing, and wal_status with it" \
+    "KeelwatchSlotRetainsTooMuch once it is over its threshold"
 }
 
 # ---- synchronous replication
@@ -62,8 +63,10 @@ mend_sync_lost() {
   bring_back "$1"
 }
 shows_sync_lost() {
-  say "1 synchronous standby required, 0 present; sessions wait for SyncRep and their number grows" \
-    "$(series replication_standby_state "$1" 'state="unreachable"') 1"
+  say "$(cluster_series replication_sync_standbys_required) 1 and $(cluster_series replication_sync_standbys_present) 0" \
+    "$(cluster_series replication_sync_waiting_sessions) 1 or more: commits wait" \
+    "$(series replication_standby_state "$1" 'state="unreachable"') 1" \
+    "KeelwatchSyncQuorumMissing"
 }
 
 # ---- who is primary
@@ -80,7 +83,7 @@ break_failover() {
 mend_failover() { restore_primary; }
 shows_failover() {
   say "$(cluster_series cluster_writable_primaries) 0, then 1 again: $1 is the primary" \
-    "the duration of the failover as measured; the truth is in $LAB/failover.json:" \
+    "$(cluster_series failover_last_duration_seconds 'kind="failover"') as measured; the truth is in $LAB/failover.json:" \
     "  $(<"$LAB/failover.json")" \
     "no alert but those about the gap: KeelwatchNoWritablePrimary only after 1 min of it"
 }
@@ -95,7 +98,7 @@ break_switchover() {
 mend_switchover() { restore_primary; }
 shows_switchover() {
   say "$(cluster_series cluster_writable_primaries) 0 for a moment, then 1: $1 is the primary" \
-    "the duration of the switchover as measured; the truth is in $LAB/switchover.json:" \
+    "$(cluster_series failover_last_duration_seconds 'kind="switchover"') as measured; the truth is in $LAB/switchover.json:" \
     "  $(<"$LAB/switchover.json")"
 }
 
@@ -109,7 +112,7 @@ break_primary_revived() {
 mend_primary_revived() { restore_primary; }
 shows_primary_revived() {
   say "$(cluster_series cluster_writable_primaries) 2: pg-1 and $1" \
-    "the status of the Cluster says $1" \
+    "the status of the Cluster says $1, which is only half of it" \
     "KeelwatchTwoWritablePrimaries after 30 s"
 }
 
@@ -144,8 +147,8 @@ mend_wal_volume_full() {
   all_well
 }
 shows_wal_volume_full() {
-  say "keelwatch_filesystem_available_bytes of claim $primary-wal close to 0 (where keelwatch can read it)" \
+  say "keelwatch_filesystem_available_bytes{...,persistentvolumeclaim=\"$primary-wal\",...} less than a segment" \
     "$(series instance_reachability "$primary" 'state="refused"') 1" \
     "$(cluster_series cluster_writable_primaries) 0, and phase \"Not enough disk space\"" \
-    "KeelwatchNoWritablePrimary after 1 min"
+    "KeelwatchNoWritablePrimary after 1 min, KeelwatchFilesystemFull and KeelwatchClusterStuck"
 }

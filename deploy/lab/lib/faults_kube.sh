@@ -10,8 +10,8 @@ mend_operator_lease_stale() {
   start_operator
 }
 shows_operator_lease_stale() {
-  say "the lease of cnpg-controller-manager has expired 15 s from now: there is no failover while it lasts" \
-    "0 of its replicas are available"
+  say 'keelwatch_operator_up{component="cloudnative-pg"} 0, 0 replicas available; the lease runs out 15 s from now' \
+    "KeelwatchOperatorDown after 3 min: nobody would fail over"
 }
 
 break_cluster_phase_stuck() {
@@ -19,11 +19,12 @@ break_cluster_phase_stuck() {
 }
 mend_cluster_phase_stuck() { all_well; }
 shows_cluster_phase_stuck() {
-  say "the phase of the Cluster is \"Waiting for user action\", of the kind that needs somebody"
+  say "$(cluster_series cluster_phase_kind 'state="stuck"') 1" "KeelwatchClusterStuck after 5 min"
 }
 
 break_phase_unknown() { cluster_status '{"phase": "Polishing the elephant", "phaseReason": null}'; }
 mend_phase_unknown() { all_well; }
 shows_phase_unknown() {
-  say "the phase of the Cluster is of no known kind: not healthy, whatever it means"
+  say "$(cluster_series cluster_phase_kind 'state="unknown"') 1: not healthy, whatever it means" \
+    "KeelwatchClusterPhaseUnknown after 15 min"
 }

@@ -61,7 +61,7 @@ nobody_crowds() { [ "$(occupied)" = 0 ]; }
 shows_connections_exhausted() {
   say "$(series instance_reachability "$primary" 'state="too_many_connections"') 1" \
     "what the primary says is unknown, $(cluster_series cluster_writable_primaries) too" \
-    "KeelwatchPrimaryUnknown after 2 min"
+    "KeelwatchConnectionsExhausted after 1 min, KeelwatchPrimaryUnknown after 2 min"
 }
 
 break_long_transaction() {
@@ -69,7 +69,9 @@ break_long_transaction() {
 }
 mend_long_transaction() { let_go long-transaction; }
 shows_long_transaction() {
-  say "the longest transaction of $primary grows, and the age of the oldest xmin with it"
+  say "$(series instance_longest_transaction_seconds "$primary") grows" \
+    "$(series instance_xmin_age "$primary" 'kind="session"') grows with every transaction of others" \
+    "KeelwatchTransactionTooLong once it is over its threshold of 1 h"
 }
 
 break_idle_in_transaction() {
@@ -77,7 +79,8 @@ break_idle_in_transaction() {
 }
 mend_idle_in_transaction() { let_go idle-in-transaction; }
 shows_idle_in_transaction() {
-  say "the longest session of $primary that is idle in transaction grows"
+  say "$(series instance_longest_idle_in_transaction_seconds "$primary") grows" \
+    "KeelwatchIdleInTransaction once it is over its threshold of 15 min"
 }
 
 break_prepared_transaction() {
@@ -89,7 +92,8 @@ roll_back_prepared() { # GID, if it is there
     sql "$primary" "rollback prepared '$1'" app
 }
 shows_prepared_transaction() {
-  say "1 prepared transaction on $primary, and how long ago it was prepared"
+  say "$(series instance_prepared_transactions "$primary") 1, and since when" \
+    "KeelwatchPreparedTransactionOld once it is over its threshold of 1 h"
 }
 
 # Two thousand million transactions are out of reach here: a prepared transaction keeps everything
@@ -112,9 +116,9 @@ mend_wraparound() {
   sql "$primary" 'vacuum (freeze)' app
 }
 shows_wraparound() {
-  say "the transaction id age of database app grows by some 100000 a second, and nothing lowers it" \
-    "the oldest xmin is held by the prepared transaction lab_wraparound" \
-    "no alert at the thresholds of earnest: those are hours away"
+  say "keelwatch_database_transaction_ids_ratio{...,kind=\"xid\"} grows, and nothing lowers it" \
+    "$(series instance_xmin_age "$primary" 'kind="prepared_transaction"') grows by some 100000 a second" \
+    "KeelwatchXminHeld once it is over its threshold; KeelwatchWraparoundNear is hours away"
 }
 
 # As if the image had brought a new ICU.
@@ -126,7 +130,8 @@ break_collation_mismatch() {
 }
 mend_collation_mismatch() { sql "$primary" 'alter database app refresh collation version' 2>/dev/null; }
 shows_collation_mismatch() {
-  say "database app on every instance: recorded with collation version 1.2, the library has another"
+  say "$(series database_collation_mismatches "$primary") 1, and so on every standby" \
+    "KeelwatchCollationMismatch after 15 min"
 }
 
 # ---- certificates
@@ -146,13 +151,19 @@ shows_tls_expired() {
 }
 break_tls_expiring() { with_certificate "$1" 1; }
 mend_tls_expiring() { with_certificate "$1" 3650; }
-shows_tls_expiring() { say "$1 answers, and its certificate expires within a day"; }
+shows_tls_expiring() {
+  say "$(series instance_certificate_expiry_timestamp_seconds "$1") within a day; it still answers" \
+    "KeelwatchServerCertificateExpiring after 5 min"
+}
 
 # ---- PgBouncer
 
 break_pooler_down() { stop pgbouncer-rw; }
 mend_pooler_down() { start_pgbouncer rw; }
-shows_pooler_down() { say "the pooler pooler-rw is refused, and what it would say unknown"; }
+shows_pooler_down() {
+  say 'keelwatch_pooler_up{...,pooler="pooler-rw",...} 0; what it would say is unknown' \
+    "KeelwatchPoolerDown after 1 min"
+}
 
 # It waits for the sessions to end, which may be never; from now on it gives none out.
 break_pooler_paused() {
@@ -166,4 +177,7 @@ is_paused() { # rw|ro
     -U app -d pgbouncer -X -q -A -c 'SHOW DATABASES' |
     awk -F'|' 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next } $column["name"] == "app" { print $column["paused"] }'
 }
-shows_pooler_paused() { say "the pooler pooler-rw says that it is paused, and its clients wait"; }
+shows_pooler_paused() {
+  say 'keelwatch_pooler_database_paused{...,pooler="pooler-rw",...,database="app"} 1' \
+    "KeelwatchPoolerPaused after 10 min"
+}

@@ -83,6 +83,26 @@ operator_replicas() {
                          message: "Deployment does not have minimum availability."} end)]}}')" cnpg-system
 }
 
+# One per node, that is, per instance.
+start_kubelets() {
+  local pod arguments=()
+  running kubelets && return
+  for pod in "${pods[@]}"; do
+    arguments+=(${arguments[0]+--} "$(address_of "$pod")" "$namespace" "$pod=$(data_of "$pod")"
+      "$pod-wal=$(wal_volume_of "$pod")")
+  done
+  start kubelets python3 "$lab_source/lib/kubelet" "$KUBELET_PORT" "$LAB/tls/kubelet.crt" \
+    "$LAB/tls/kubelet.key" "$LAB/secrets/kube-token" "${arguments[@]}"
+  wait_ready kubelets 10 kubelets_answer
+}
+kubelets_answer() {
+  local pod
+  for pod in "${pods[@]}"; do
+    fetch --cacert "$LAB/tls/ca.crt" -H "Authorization: Bearer $(secret kube-token)" \
+      "https://$(address_of "$pod"):$KUBELET_PORT/metrics" || return 1
+  done
+}
+
 write_kubeconfig() {
   kube_token=$(secret kube-token) render kubeconfig.yaml "$LAB/kube/kubeconfig"
   chmod 600 "$LAB/kube/kubeconfig"

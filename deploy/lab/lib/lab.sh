@@ -69,7 +69,7 @@ require_lab() {
 
 # ---- ports
 
-port_names=(PG_PORT POOLER_PORT API_PORT API_ADMIN_PORT ETCD_PORT ETCD_PEER_PORT
+port_names=(PG_PORT POOLER_PORT API_PORT API_ADMIN_PORT KUBELET_PORT ETCD_PORT ETCD_PEER_PORT
   KEELWATCH_PORT PROMETHEUS_PORT ALERTMANAGER_PORT WEBHOOK_PORT)
 
 # A block of free ports below the range from which the kernel takes ports for outgoing connections.

@@ -13,7 +13,7 @@ make_secrets() {
 
 secret() { cat "$LAB/secrets/$1"; }
 
-# One certificate per instance and one of the PgBouncers, as each has a copy of its own of the operator's secret.
+# One certificate per instance, one of the PgBouncers and one of the kubelets, as each has a copy of its own of the operator's secret.
 make_certificates() {
   local tls=$LAB/tls pod
   [ -s "$tls/ca.crt" ] || {
@@ -22,7 +22,7 @@ make_certificates() {
       -subj "/CN=$cluster-ca" -keyout "$tls/ca.key" -out "$tls/ca.crt" 2>/dev/null
     chmod 600 "$tls/ca.key"
   }
-  for pod in "${pods[@]}" pooler; do
+  for pod in "${pods[@]}" pooler kubelet; do
     [ -s "$tls/$pod.crt" ] || make_server_certificate "$pod" 3650
   done
 }
@@ -30,12 +30,16 @@ make_certificates() {
 # The names in the certificate are those that the operator puts there: Services, no addresses.
 # DAYS below 0: it has expired. A server that runs takes it with pg_reload_conf().
 make_server_certificate() { # POD DAYS
-  local tls=$LAB/tls names='' suffix service
+  local tls=$LAB/tls names='' suffix service pod
   for service in rw ro r; do
     for suffix in "" ".$namespace" ".$namespace.svc" ".$namespace.svc.cluster.local"; do
       names+="DNS:$cluster-$service$suffix,"
     done
   done
+  if [ "$1" = kubelet ]; then
+    names=
+    for pod in "${pods[@]}"; do names+="IP:$(address_of "$pod"),"; done
+  fi
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$cluster-rw" \
     -keyout "$tls/$1.key.new" -out "$tls/$1.csr" 2>/dev/null
   openssl x509 -req -in "$tls/$1.csr" -CA "$tls/ca.crt" -CAkey "$tls/ca.key" -CAcreateserial \
