@@ -94,12 +94,15 @@ def service($suffix; $selector): {
          ports: [{name: "postgres", port: 5432, targetPort: $port, protocol: "TCP"}]},
   status: {loadBalancer: {}}};
 
+# A real API server takes no loopback address here. Nobody connects to it: what counts is the Pod.
+def endpoint_address: if $real then sub("^127\\.0\\.0\\."; "192.0.2.") else . end;
+
 def endpoint_slice($suffix; $pods): {
   apiVersion: "discovery.k8s.io/v1", kind: "EndpointSlice", addressType: "IPv4",
   metadata: (meta($cluster + "-" + $suffix + "-lab01")
              + {labels: {"cnpg.io/cluster": $cluster, "kubernetes.io/service-name": ($cluster + "-" + $suffix),
                          "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io"}}),
-  endpoints: [$pods[] | {addresses: [.address], nodeName: .node,
+  endpoints: [$pods[] | {addresses: [.address | endpoint_address], nodeName: .node,
                          conditions: {ready: true, serving: true, terminating: false},
                          targetRef: {kind: "Pod", namespace: $namespace, name: .name}}],
   ports: [{name: "postgres", port: $port, protocol: "TCP"}]};

@@ -14,7 +14,7 @@ lab_objects() {
   jq -n --argjson pods "$list" --arg cluster "$cluster" --arg namespace "$namespace" \
     --argjson port "$PG_PORT" --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
     --argjson timeline "$(timeline_of_primary)" --arg expires "$(expiry_of "$primary")" \
-    --argjson poolers "$(lab_poolers)" -f "$lab_source/config/objects.jq"
+    --argjson poolers "$(lab_poolers)" --argjson real "$([ "$mode" = real ] && echo true || echo false)" -f "$lab_source/config/objects.jq"
 }
 
 lab_poolers() {

@@ -5,7 +5,7 @@
 
 wal_volume_mib=384
 # Kept free for the day it is full: a server that cannot write WAL cannot even drop a slot.
-wal_reserve_mib=48
+wal_reserve_mib=52
 
 wal_volume_of() { echo "$LAB/wal/$1"; } # POD
 wal_of() { echo "$(wal_volume_of "$1")/pg_wal"; }
