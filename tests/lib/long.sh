@@ -1,5 +1,5 @@
 # Sourced by tests/run: the long tier. A suite is `fuzz` or the NAME of a [long:NAME] tag in the
-# tests. tests/long.txt keeps, per suite, the revision that last passed and its figures: a suite
+# tests, or lab-idle: ten minutes of an idle primary that nothing may alarm. tests/long.txt keeps, per suite, the revision that last passed and its figures: a suite
 # that passes rewrites its line, to be committed.
 # shellcheck shell=bash disable=SC2154 # failed: report.sh
 
@@ -7,6 +7,7 @@ long_file=tests/long.txt
 
 long_suites() {
   echo fuzz
+  echo lab-idle
   grep -rhoE '\[long:[a-z0-9-]+\]' tests --include='*_test.cc' | sed 's/\[long:\(.*\)\]/\1/' | sort -u
 }
 
@@ -30,6 +31,8 @@ run_long_suite() { # SUITE
   if [ "$suite" = fuzz ]; then
     check "build fuzz (clang)" build fuzz
     check "long fuzz" run_fuzz_targets
+  elif [ "$suite" = lab-idle ]; then
+    check "long lab-idle" tests/e2e/lab_test --idle 600 standby-cut
   else
     check "build release (GCC)" build release
     check "long $suite" run_tagged "[long:$suite]"

@@ -1,6 +1,12 @@
 # Sourced by the lab's commands: the faults. Each has a row in fault_list and three functions, with
-# _ for -: break_NAME POD, mend_NAME POD, shows_NAME POD. $LAB/faults/NAME holds the POD while it is in.
+# _ for -: break_NAME POD, mend_NAME POD, shows_NAME POD. $LAB/faults/NAME holds the POD while it is
+# in, and what a fault must remember is in $LAB/faults.d. A fault that is not possible everywhere has
+# may_NAME POD, which ends the command with the reason.
 # shellcheck shell=bash disable=SC2016,SC2153,SC2154 # from lab.sh and $LAB/ports
+
+. "$lab_source/lib/faults_cluster.sh"
+. "$lab_source/lib/faults_server.sh"
+. "$lab_source/lib/faults_kube.sh"
 
 fault_list='standby-stop      a standby is shut down
 standby-kill      a standby dies at once (SIGKILL)
@@ -9,10 +15,30 @@ standby-freeze    a standby hangs (SIGSTOP): it accepts connections and answers 
 standby-promote   a standby is promoted while the primary lives: split brain
 standby-diverge   a standby has left the history of its primary
 replay-pause      a standby receives but does not replay
+receiver-out      a standby is kept out by the primary: its replication slot is gone
+slot-retains      a replication slot that nobody reads holds back WAL
+sync-lost         the only synchronous standby is gone: commits wait
 primary-stop      the primary is shut down, nobody takes over
 primary-freeze    the primary hangs (SIGSTOP)
+primary-revived   a standby took over, and the old primary comes back as it was: split brain
+failover          the primary dies, a standby takes over, the old one returns as a standby
+switchover        a standby takes over in good order
+wal-volume-full   the volume of the primary'"'"'s WAL runs full and the primary stops
+connections-exhausted  no connection is left on the primary (53300)
+long-transaction       a statement runs and runs
+idle-in-transaction    a session holds its transaction open and does nothing
+prepared-transaction   a prepared transaction is forgotten
+wraparound        transaction ids are consumed while nothing can be frozen (a beginning of it)
+collation-mismatch     a database was built with another version of its collation
+tls-expired       the certificate of a standby has expired
+tls-expiring      the certificate of a standby expires tomorrow
 wrong-password    the password of the role keelwatch is changed
 no-monitor-role   the role keelwatch loses pg_monitor
+pooler-down       the read-write PgBouncer is down
+pooler-paused     the read-write PgBouncer is paused
+operator-lease-stale   the operator is dead: its lease is not renewed
+cluster-phase-stuck    the operator waits for somebody to do something
+phase-unknown     the operator reports a phase that keelwatch does not know
 api-hang          the Kubernetes API accepts requests and does not answer
 api-stop          the Kubernetes API is down
 api-403           the right to read Clusters is taken away
@@ -21,14 +47,21 @@ config-invalid    a typing mistake in the configuration of keelwatch
 keelwatch-kill    keelwatch dies at once (SIGKILL)
 keelwatch-freeze  keelwatch hangs (SIGSTOP)'
 
-list_faults() { awk '{print "  " $0}' <<<"$fault_list"; }
+list_faults() { sed -E 's/^([a-z0-9-]+) +/\1\t/' <<<"$fault_list" | awk -F'\t' '{ printf "  %-22s %s\n", $1, $2 }'; }
 fault_names() { awk '{print $1}' <<<"$fault_list"; }
 is_fault() { fault_names | grep -qxF -- "$1"; }
-active_faults() { find "$LAB/faults" -type f -printf '%f\n' 2>/dev/null | sort; }
+# Those that have moved the primary come last: to mend others, it is left where it is.
+active_faults() {
+  find "$LAB/faults" -type f -printf '%f\n' 2>/dev/null |
+    awk '{ print /^(failover|switchover|primary-revived)$/, $0 }' | sort | sed 's/^. //'
+}
 
+# A fault counts as in from its beginning, so that one that comes half way is mended, too.
 break_fault() { # NAME POD
-  "break_${1//-/_}" "$2"
+  local name=${1//-/_}
+  ! declare -F "may_$name" >/dev/null || "may_$name" "$2"
   echo "$2" >"$LAB/faults/$1"
+  "break_$name" "$2"
 }
 
 mend_fault() { # NAME
@@ -171,17 +204,18 @@ shows_primary_freeze() {
 
 # ---- the role of keelwatch
 
-end_sessions_of_keelwatch() {
-  local pod
-  for pod in "${pods[@]}"; do
-    sql "$pod" "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'keelwatch'" >/dev/null
+end_sessions_of() { # ROLE POD...
+  local role=$1 pod
+  shift
+  for pod; do
+    sql "$pod" "select pg_terminate_backend(pid) from pg_stat_activity where usename = '$role'" >/dev/null
   done
 }
 
 break_wrong_password() {
   sql "$primary" "alter role keelwatch password 'another'"
   wait_for 10 all_replayed
-  end_sessions_of_keelwatch
+  end_sessions_of keelwatch "${pods[@]}"
 }
 mend_wrong_password() { sql "$primary" "alter role keelwatch password '$(secret keelwatch)'"; }
 shows_wrong_password() {
@@ -255,8 +289,8 @@ shows_api_403() {
     "KeelwatchSourceSilent after 5 min"
 }
 
+may_api_watch_cut() { only_standin; }
 break_api_watch_cut() {
-  only_standin
   admin POST 'fault?kind=reset&verb=watch'
   admin POST 'cut?how=abrupt'
 }
@@ -269,7 +303,7 @@ shows_api_watch_cut() {
 # ---- keelwatch itself
 
 break_config_invalid() { echo 'postgress: {}' >>"$LAB/keelwatch/keelwatch.yaml"; }
-mend_config_invalid() { render keelwatch.yaml "$LAB/keelwatch/keelwatch.yaml"; }
+mend_config_invalid() { write_keelwatch_conf; }
 shows_config_invalid() {
   say "keelwatch_config_last_reload_successful 0; the old configuration runs on" \
     "the log of keelwatch ($LAB/log/keelwatch.log) shows line, column and the likely word" \

@@ -12,7 +12,95 @@ lab_objects() {
       --arg node "n$number" '. + [{name: $name, address: $address, role: $role, node: $node}]' <<<"$list")
   done
   jq -n --argjson pods "$list" --arg cluster "$cluster" --arg namespace "$namespace" \
-    --argjson port "$PG_PORT" --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" -f "$lab_source/config/objects.jq"
+    --argjson port "$PG_PORT" --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+    --argjson timeline "$(timeline_of_primary)" --arg expires "$(expiry_of "$primary")" \
+    --argjson poolers "$(lab_poolers)" --argjson real "$([ "$mode" = real ] && echo true || echo false)" -f "$lab_source/config/objects.jq"
+}
+
+lab_poolers() {
+  local kind
+  for kind in rw ro; do
+    jq -nc --arg type "$kind" --arg address "$(pooler_address_of "$kind")" --argjson port "$POOLER_PORT" \
+      '{name: "pooler-\($type)", type: $type, address: $address, port: $port, node: "n1"}'
+  done | jq -sc .
+}
+
+timeline_of_primary() {
+  sql "$primary" "select ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::int" 2>/dev/null || echo 1
+}
+
+# As the operator writes it into the status: Go's time text.
+expiry_of() { # POD
+  date -u -d "$(openssl x509 -noout -enddate -in "$LAB/tls/$1.crt" | cut -d= -f2)" '+%Y-%m-%d %H:%M:%S +0000 UTC'
+}
+
+# kube_patch KIND NAME PATCH [NAMESPACE]: a JSON merge patch of an object, status included.
+kube_patch() {
+  local group plural in=${4:-$namespace} part code
+  case $1 in
+    Cluster) group=postgresql.cnpg.io/v1 plural=clusters ;;
+    Pooler) group=postgresql.cnpg.io/v1 plural=poolers ;;
+    Pod) group=v1 plural=pods ;;
+    EndpointSlice) group=discovery.k8s.io/v1 plural=endpointslices ;;
+    Lease) group=coordination.k8s.io/v1 plural=leases ;;
+    Deployment) group=apps/v1 plural=deployments ;;
+    *) die "kube_patch: $1?" ;;
+  esac
+  if [ "$mode" = standin ]; then
+    admin PATCH "objects?apiVersion=$group&kind=$1&namespace=$in&name=$2" "$3"
+    return
+  fi
+  [ $group = v1 ] && group=api/v1 || group=apis/$group
+  for part in '' /status; do
+    # A kind with a status subresource takes nothing but status there, and no status elsewhere.
+    local body
+    body=$(jq -c "if \"$part\" == \"\" then del(.status) else {status} | select(.status) end" <<<"$3")
+    case $body in "" | "{}") continue ;; esac
+    code=$(kube_request PATCH "/$group/namespaces/$in/$plural/$2$part" "$body" application/merge-patch+json)
+    [ "$code" = 200 ] || die "PATCH of $1 $2$part: $code $(<"$LAB/kube/answer")"
+  done
+}
+
+# ---- the operator
+
+renew_lease() {
+  kube_patch Lease db9c8771.cnpg.io "{\"spec\": {\"renewTime\": \"$(now_micro)\"}}" cnpg-system
+}
+
+start_operator() {
+  running helper-operator && return
+  start helper-operator "$lab_source/lib/operator"
+}
+
+# operator_replicas N: what the Deployment's controller counts.
+operator_replicas() {
+  kube_patch Deployment cnpg-controller-manager "$(jq -nc --argjson n "$1" --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" '
+    {status: {readyReplicas: $n, availableReplicas: $n, unavailableReplicas: (if $n == 0 then 1 else null end),
+              conditions: [{type: "Available", lastTransitionTime: $now, lastUpdateTime: $now}
+                + (if $n > 0 then {status: "True", reason: "MinimumReplicasAvailable",
+                                   message: "Deployment has minimum availability."}
+                   else {status: "False", reason: "MinimumReplicasUnavailable",
+                         message: "Deployment does not have minimum availability."} end)]}}')" cnpg-system
+}
+
+# One per node, that is, per instance.
+start_kubelets() {
+  local pod arguments=()
+  running kubelets && return
+  for pod in "${pods[@]}"; do
+    arguments+=(${arguments[0]+--} "$(address_of "$pod")" "$namespace" "$pod=$(data_of "$pod")"
+      "$pod-wal=$(wal_volume_of "$pod")")
+  done
+  start kubelets python3 "$lab_source/lib/kubelet" "$KUBELET_PORT" "$LAB/tls/kubelet.crt" \
+    "$LAB/tls/kubelet.key" "$LAB/secrets/kube-token" "${arguments[@]}"
+  wait_ready kubelets 10 kubelets_answer
+}
+kubelets_answer() {
+  local pod
+  for pod in "${pods[@]}"; do
+    fetch --cacert "$LAB/tls/ca.crt" -H "Authorization: Bearer $(secret kube-token)" \
+      "https://$(address_of "$pod"):$KUBELET_PORT/metrics" || return 1
+  done
 }
 
 write_kubeconfig() {
@@ -29,7 +117,7 @@ start_kube() {
 start_standin_kube() {
   running kube-api && return
   lab_objects >"$LAB/kube/objects.json"
-  start kube-api "$checkout/build/release/tests/standin-kube-api" --port "$API_PORT" \
+  start kube-api "$programs/tests/standin-kube-api" --port "$API_PORT" \
     --admin-port "$API_ADMIN_PORT" --token "$(secret kube-token)" --ca-out "$LAB/kube/ca.crt" \
     --bookmark-seconds 5 --install postgresql.cnpg.io --load "$LAB/kube/objects.json"
   wait_ready kube-api 20 fetch "http://127.0.0.1:$API_ADMIN_PORT/_admin/watches"
@@ -122,7 +210,7 @@ put_list() { # FILE
       {Node: "nodes", PersistentVolume: "persistentvolumes", PersistentVolumeClaim: "persistentvolumeclaims",
        Service: "services", Cluster: "clusters", Pod: "pods", ClusterRole: "clusterroles",
        ClusterRoleBinding: "clusterrolebindings", EndpointSlice: "endpointslices", Deployment: "deployments",
-       Namespace: "namespaces"}[.kind] as $plural
+       Namespace: "namespaces", Lease: "leases", Pooler: "poolers"}[.kind] as $plural
       | (if .apiVersion == "v1" then "/api/v1" else "/apis/" + .apiVersion end)
         + (if .metadata.namespace then "/namespaces/" + .metadata.namespace else "" end) + "/" + $plural' <<<"$object")
     kube_put "$path" "$object"

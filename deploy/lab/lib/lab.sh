@@ -4,15 +4,30 @@
 lab_source=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 checkout=$(cd "$lab_source/../.." && pwd)
 LAB=${KEELWATCH_LAB:-/var/tmp/keelwatch-lab}
+programs=${KEELWATCH_PROGRAMS:-$checkout/build/release}
 marker=$LAB/.keelwatch-lab
 PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/sbin:$PATH
 
 # The cluster, as CloudNativePG would name it. Pods differ in their address, not in their port.
 namespace=default
 cluster=pg
-primary=pg-1
-standbys=(pg-2 pg-3)
-pods=("$primary" "${standbys[@]}")
+pods=(pg-1 pg-2 pg-3)
+
+# Who is primary moves with a failover; it is kept in the lab's folder.
+load_primary() {
+  local pod
+  primary=$(cat "$LAB/primary" 2>/dev/null || echo pg-1)
+  standbys=()
+  for pod in "${pods[@]}"; do
+    [ "$pod" = "$primary" ] || standbys+=("$pod")
+  done
+}
+load_primary
+
+set_primary() { # POD
+  echo "$1" >"$LAB/primary"
+  load_primary
+}
 
 address_of() { echo "127.0.0.1${1##*-}"; } # POD: pg-2 -> 127.0.0.12
 
@@ -21,6 +36,9 @@ die() {
   printf '%s: %s\n' "$(basename "$0")" "$*" >&2
   exit 1
 }
+
+# PgBouncers, too, differ in their address, not in their port.
+pooler_address_of() { [ "$1" = rw ] && echo 127.0.0.21 || echo 127.0.0.22; } # rw|ro
 
 # PostgreSQL and PgBouncer refuse to run as root.
 if [ "$(id -u)" = 0 ]; then
@@ -44,12 +62,14 @@ require_lab() {
   # shellcheck disable=SC1091 # written by choose_ports
   . "$LAB/ports"
   mode=$(<"$LAB/mode")
-  export mode
+  haste=$(cat "$LAB/haste" 2>/dev/null || echo 1)
+  export mode haste
+  load_primary
 }
 
 # ---- ports
 
-port_names=(PG_PORT RW_PORT RO_PORT API_PORT API_ADMIN_PORT ETCD_PORT ETCD_PEER_PORT
+port_names=(PG_PORT POOLER_PORT API_PORT API_ADMIN_PORT KUBELET_PORT ETCD_PORT ETCD_PEER_PORT
   KEELWATCH_PORT PROMETHEUS_PORT ALERTMANAGER_PORT WEBHOOK_PORT)
 
 # A block of free ports below the range from which the kernel takes ports for outgoing connections.
@@ -162,5 +182,8 @@ wait_ready() {
     sleep 0.1
   done
 }
+
+# What faults leave running, and the operator that renews its lease.
+helpers() { find "$LAB/run" -maxdepth 1 -name 'helper-*.pid' -printf '%f\n' 2>/dev/null | sed 's/\.pid$//' | sort; }
 
 fetch() { curl --silent --show-error --fail --max-time 5 "$@"; }

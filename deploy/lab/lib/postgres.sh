@@ -13,24 +13,41 @@ make_secrets() {
 
 secret() { cat "$LAB/secrets/$1"; }
 
-# The names in the certificate are those that the operator puts there: Services, no addresses.
+# One certificate per instance, one of the PgBouncers and one of the kubelets, as each has a copy of its own of the operator's secret.
 make_certificates() {
-  local tls=$LAB/tls names='' suffix service
-  [ -s "$tls/server.crt" ] && return
-  mkdir -p "$tls"
+  local tls=$LAB/tls pod
+  [ -s "$tls/ca.crt" ] || {
+    mkdir -p "$tls"
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
+      -subj "/CN=$cluster-ca" -keyout "$tls/ca.key" -out "$tls/ca.crt" 2>/dev/null
+    chmod 600 "$tls/ca.key"
+  }
+  for pod in "${pods[@]}" pooler kubelet; do
+    [ -s "$tls/$pod.crt" ] || make_server_certificate "$pod" 3650
+  done
+}
+
+# The names in the certificate are those that the operator puts there: Services, no addresses.
+# DAYS below 0: it has expired. A server that runs takes it with pg_reload_conf().
+make_server_certificate() { # POD DAYS
+  local tls=$LAB/tls names='' suffix service pod
   for service in rw ro r; do
     for suffix in "" ".$namespace" ".$namespace.svc" ".$namespace.svc.cluster.local"; do
       names+="DNS:$cluster-$service$suffix,"
     done
   done
-  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 \
-    -subj "/CN=$cluster-ca" -keyout "$tls/ca.key" -out "$tls/ca.crt" 2>/dev/null
+  if [ "$1" = kubelet ]; then
+    names=
+    for pod in "${pods[@]}"; do names+="IP:$(address_of "$pod"),"; done
+  fi
   openssl req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj "/CN=$cluster-rw" \
-    -keyout "$tls/server.key" -out "$tls/server.csr" 2>/dev/null
-  openssl x509 -req -in "$tls/server.csr" -CA "$tls/ca.crt" -CAkey "$tls/ca.key" -CAcreateserial \
-    -days 3650 -extfile <(echo "subjectAltName=${names%,}") -out "$tls/server.crt" 2>/dev/null
-  chmod 600 "$tls"/*.key
-  give_to_postgres "$tls/server.key"
+    -keyout "$tls/$1.key.new" -out "$tls/$1.csr" 2>/dev/null
+  openssl x509 -req -in "$tls/$1.csr" -CA "$tls/ca.crt" -CAkey "$tls/ca.key" -CAcreateserial \
+    -days "$2" -extfile <(echo "subjectAltName=${names%,}") -out "$tls/$1.crt.new" 2>/dev/null
+  chmod 600 "$tls/$1.key.new"
+  give_to_postgres "$tls/$1.key.new"
+  mv "$tls/$1.key.new" "$tls/$1.key"
+  mv "$tls/$1.crt.new" "$tls/$1.crt"
 }
 
 data_of() { echo "$LAB/pg/$1"; }
@@ -56,6 +73,8 @@ write_instance_conf() { # POD [REPLICATION-PORT]
     echo "listen_addresses = '$(address_of "$pod")'"
     echo "port = $PG_PORT"
     echo "unix_socket_directories = '$LAB/run/$pod'"
+    echo "ssl_cert_file = '$LAB/tls/$pod.crt'"
+    echo "ssl_key_file = '$LAB/tls/$pod.key'"
     if [ "$pod" != "$primary" ]; then
       echo "primary_conninfo = '$(replication_conninfo "$pod" "${2:-$PG_PORT}")'"
       echo "primary_slot_name = '$(slot_of "$pod")'"
@@ -104,7 +123,8 @@ create_primary() {
   data=$(data_of "$primary")
   if [ ! -s "$data/created" ]; then
     rm -rf "$data"
-    as_postgres initdb -D "$data" -U postgres -E UTF8 --locale=C --data-checksums \
+    empty_wal_of "$primary"
+    as_postgres initdb -D "$data" -X "$(wal_of "$primary")" -U postgres -E UTF8 --locale=C --data-checksums \
       --auth-local=trust --auth-host=scram-sha-256 --no-sync >"$LAB/log/initdb.log"
     echo "include '$LAB/pg/lab.conf'
 include 'instance.conf'" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
@@ -115,7 +135,8 @@ include 'instance.conf'" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
       create role streaming_replica login replication password '$(secret streaming_replica)';
       create role keelwatch login password '$(secret keelwatch)' in role pg_monitor;
       create role app login password '$(secret app)'"
-    sql "$primary" "create database app owner app"
+    # A collation that has a version: of locale C there is none that an image could change.
+    sql "$primary" "create database app owner app template template0 locale_provider icu icu_locale 'en-US'"
     sql "$primary" "create table journal (id bigint generated always as identity primary key,
       at timestamptz default now(), body text); alter table journal owner to app" app
     echo yes | as_postgres tee "$data/created" >/dev/null
@@ -124,14 +145,33 @@ include 'instance.conf'" | as_postgres tee -a "$data/postgresql.conf" >/dev/null
   await_postgres "$primary"
 }
 
+make_slot() { # NAME, on the primary
+  sql "$primary" "select pg_create_physical_replication_slot('$1', true)
+    where not exists (select from pg_replication_slots where slot_name = '$1')" >/dev/null
+}
+
+# On the primary. Whoever reads it is sent away, and it is gone before they can come back.
+drop_slot() { # NAME
+  sql "$primary" "do \$\$ begin
+    perform pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '$1' and active;
+    while exists (select from pg_replication_slots where slot_name = '$1') loop
+      begin
+        perform pg_drop_replication_slot('$1');
+      exception when object_in_use then
+        perform pg_sleep(0.02);
+      end;
+    end loop;
+  end \$\$"
+}
+
 clone_standby() { # POD
   local pod=$1 data slot
   data=$(data_of "$pod")
   slot=$(slot_of "$pod")
   rm -rf "$data"
-  sql "$primary" "select pg_create_physical_replication_slot('$slot', true)
-    where not exists (select from pg_replication_slots where slot_name = '$slot')" >/dev/null
-  as_postgres pg_basebackup -D "$data" -d "$(replication_conninfo "$pod-join")" -S "$slot" -X stream \
+  empty_wal_of "$pod"
+  make_slot "$slot"
+  as_postgres pg_basebackup -D "$data" --waldir "$(wal_of "$pod")" -d "$(replication_conninfo "$pod-join")" -S "$slot" -X stream \
     -c fast --no-sync 2>>"$LAB/log/$pod.log"
   write_instance_conf "$pod"
   as_postgres touch "$data/standby.signal"
@@ -168,24 +208,37 @@ stop_postgres() { # POD [SIGNAL]: INT is a fast shutdown
 
 no_processes_of() { [ -z "$(processes_of "$1")" ]; }
 
+# Leads to where the Service of that kind would: the primary, or the standbys.
+write_pgbouncer_conf() { # rw|ro
+  local hosts pod
+  hosts=$(address_of "$primary")
+  if [ "$1" = ro ]; then
+    hosts=
+    for pod in "${standbys[@]}"; do hosts+=${hosts:+,}$(address_of "$pod"); done
+  fi
+  pooler_address=$(pooler_address_of "$1") pooler_hosts=$hosts \
+    render pgbouncer.ini "$LAB/pgbouncer/$1.ini"
+}
+
+# console rw|ro COMMAND: of PgBouncer, as one who may pause it.
+console() {
+  PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) timeout 5 psql -h "$(pooler_address_of "$1")" \
+    -p "$POOLER_PORT" -U app -d pgbouncer -X -q -A -t -c "$2"
+}
+
 start_pgbouncer() { # rw|ro
-  local kind=$1 folder=$LAB/pgbouncer port hosts
+  local kind=$1 folder=$LAB/pgbouncer
   running "pgbouncer-$kind" && return
   mkdir -p "$folder"
-  if [ "$kind" = rw ]; then
-    port=$RW_PORT hosts=$(address_of "$primary")
-  else
-    port=$RO_PORT hosts=$(address_of pg-2),$(address_of pg-3)
-  fi
-  pooler_port=$port pooler_hosts=$hosts render pgbouncer.ini "$folder/$kind.ini"
+  write_pgbouncer_conf "$kind"
   printf '"app" "%s"\n"keelwatch" "%s"\n' "$(secret app)" "$(secret keelwatch)" >"$folder/users.txt"
   chmod 600 "$folder/users.txt"
   give_to_postgres "$folder"
   start_as_postgres "pgbouncer-$kind" pgbouncer "$folder/$kind.ini"
-  wait_ready "pgbouncer-$kind" 10 bash -c "</dev/tcp/127.0.0.1/$port"
+  wait_ready "pgbouncer-$kind" 10 bash -c "</dev/tcp/$(pooler_address_of "$kind")/$POOLER_PORT"
 }
 
 start_writer() {
   running writer && return
-  RW_PORT=$RW_PORT PGPASSWORD=$(secret app) start writer "$lab_source/lib/writer"
+  PGHOST=$(pooler_address_of rw) PGPORT=$POOLER_PORT PGPASSWORD=$(secret app) start writer "$lab_source/lib/writer"
 }
