@@ -136,7 +136,7 @@ void check_all_facts(const std::string& bin, int major) {
   options.bin = bin;
   options.settings = {"wal_level=logical", "max_prepared_transactions=5"};
   PostgresServer primary(options);
-  primary.sql("create role poor login password 'poor'");
+  primary.sql("set password_encryption = 'scram-sha-256'; create role poor login password 'poor'");
   primary.sql("create subscription s connection 'dbname=none' publication p with (connect=false)");
   const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
   primary.sql("select pg_create_physical_replication_slot('dead', true)");
