@@ -45,7 +45,7 @@ std::string server_sql(int version) {
   // A role or database may have its own default, which says nothing about the server.
   sql.append(
       ", case when not exists (select from pg_db_role_setting s"
-      " where s.setrole in (0, current_user::regrole::oid)"
+      " where s.setrole in (0, quote_ident(current_user)::regrole::oid)"
       " and s.setdatabase in (0, (select oid from pg_database where datname = current_database()))"
       " and array_to_string(s.setconfig, ',') like '%default_transaction_read_only=%')"
       " then current_setting('default_transaction_read_only')::boolean end as read_only");
