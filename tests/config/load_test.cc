@@ -127,7 +127,7 @@ alerts:
        other},
       {"", "discovered", std::nullopt, {}, login}};
   expected.thresholds = {1024.0 * 1024 * 1024, 90s};
-  expected.threshold_overrides = {{"db", "main", 5e6, std::nullopt}};
+  expected.threshold_overrides = {{"db", "main", 5e6, std::nullopt, std::nullopt}};
   expected.alerts = {"https://example.org/runbooks/"};
   CHECK(config == expected);
 
@@ -376,12 +376,44 @@ TEST_CASE("checking a file prints a verdict and sets the exit code", "[config]")
 TEST_CASE("the thresholds of a cluster come from the closest override", "[config]") {
   Config config;
   config.thresholds = {100, 60s};
-  config.threshold_overrides = {
-      {"db", "a", 1, std::nullopt}, {"", "a", 2, 2s}, {"", "b", std::nullopt, 3s}};
-  CHECK(thresholds_for(config, "db", "a") == Thresholds{1, 2s});
-  CHECK(thresholds_for(config, "other", "a") == Thresholds{2, 2s});
+  config.threshold_overrides = {{"db", "a", 1, std::nullopt, std::nullopt},
+                                {"", "a", 2, 2s, 7s},
+                                {"", "b", std::nullopt, 3s, std::nullopt}};
+  CHECK(thresholds_for(config, "db", "a") == Thresholds{1, 2s, 7s});
+  CHECK(thresholds_for(config, "other", "a") == Thresholds{2, 2s, 7s});
   CHECK(thresholds_for(config, "db", "b") == Thresholds{100, 3s});
   CHECK(thresholds_for(config, "db", "c") == Thresholds{100, 60s});
+}
+
+TEST_CASE("poolers are listed by hand, with the login of the section above", "[config]") {
+  const Loaded loaded = load(SourceFile("keelwatch.yaml", R"(pgbouncer:
+  via: console
+  interval: 1s
+  user: watcher
+  passfile: /dev/null
+  poolers:
+    - {name: edge, cluster: pg, type: rw, instances: [{name: one, host: 10.0.0.1}]}
+    - {namespace: db, name: pg-ro, user: other}
+thresholds: {pooler_wait: 9s}
+)"));
+  INFO(loaded.problems.text());
+  REQUIRE(loaded.config);
+  const PgBouncer& p = loaded.config->pgbouncer;
+  CHECK(p.via == PgBouncerVia::kConsole);
+  CHECK(p.interval == 1s);
+  REQUIRE(p.poolers.size() == 2);
+  CHECK(p.poolers[0].instances.at(0).port == 6432);
+  CHECK(p.poolers[0].login.user == "watcher");
+  CHECK(p.poolers[1].login.user == "other");
+  CHECK(p.poolers[1].login.passfile == "/dev/null");
+  CHECK(find_pooler(*loaded.config, "db", "pg-ro") == &p.poolers[1]);
+  CHECK(find_pooler(*loaded.config, "", "pg-ro") == nullptr);
+  CHECK(thresholds_for(*loaded.config, "db", "pg").pooler_wait == 9s);
+
+  const Loaded bad = load(SourceFile("keelwatch.yaml", "pgbouncer: {via: http, password: x}\n"));
+  CHECK_FALSE(bad.config);
+  CHECK_THAT(bad.problems.text(), Catch::Contains("pgbouncer.via"));
+  CHECK_THAT(bad.problems.text(), Catch::Contains("passwords are not written here"));
 }
 
 }  // namespace keelwatch::config
