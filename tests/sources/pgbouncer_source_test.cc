@@ -309,9 +309,14 @@ TEST_CASE("a refused login is no dead pooler", "[sources][pgbouncer]") {
 }
 
 TEST_CASE("a PgBouncer at its client limit still tells so on its console", "[sources][pgbouncer]") {
-  const PostgresServer server;
+  PostgresServer server;
   const PgBouncerServer bouncer(server, "max_client_conn = 1");
   const Client client(bouncer.client("select pg_sleep(60)"));
+  const auto deadline = std::chrono::steady_clock::now() + 20s;
+  while (server.sql("select count(*) from pg_stat_activity where query = 'select pg_sleep(60)'") !=
+         "1") {
+    REQUIRE(std::chrono::steady_clock::now() < deadline);
+  }
   Harness harness;
   harness.watch(console_target(bouncer));
   const PgBouncer process = harness.until([](const PgBouncer& p, const model::SourceReport&) {

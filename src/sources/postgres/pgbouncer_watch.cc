@@ -193,12 +193,12 @@ Task<bool> PgBouncerWatch::hold(PgConnection& conn) {
 Task<bool> PgBouncerWatch::shuts_down(Session& session) {
   if (context_.loop.now() < session.trial_due) co_return false;
   session.trial_due = context_.loop.after(kRoundsPerTrial * settings_.interval);
-  const std::optional<PgFailure> trial =
+  const PgKnock trial =
       co_await PgConnection::knock(context_.loop, context_.resolver, *target_.console,
                                    context_.loop.after(settings_.connect_timeout));
-  if (!trial) co_return false;
-  const bool leaving =
-      trial->refused || console_reachability_of(*trial) == Reachability::kShuttingDown;
+  if (!trial.failure) co_return false;
+  const bool leaving = trial.failure->refused ||
+                       console_reachability_of(*trial.failure) == Reachability::kShuttingDown;
   if (leaving) {
     cannot_be_asked(
         Reachability::kShuttingDown,
