@@ -93,12 +93,23 @@ Observed<bool> replica(const ClusterTopology& cluster, const config::Config& con
   return Observed<bool>::known(remembered->second, world.at);
 }
 
+std::string_view label(const model::Pod& pod, const std::string& name) {
+  const auto found = pod.meta.labels.find(name);
+  return found == pod.meta.labels.end() ? std::string_view() : std::string_view(found->second);
+}
+
+// The decoded field, or, on a tape that was recorded before there was one, the label itself.
+std::string_view either(std::string_view decoded, std::string_view label) {
+  return decoded.empty() ? label : decoded;
+}
+
 // An instance's Pod carries podRole=instance, or, before CNPG 1.21, its instance's name; those of
 // jobs and poolers carry the cluster's label, too.
 bool is_instance_pod(const model::Pod& pod) {
-  if (!pod.cnpg_role.empty()) return pod.cnpg_role == "instance";
-  return pod.pooler.empty() && pod.meta.labels.contains("cnpg.io/instanceName") &&
-         !pod.meta.labels.contains("cnpg.io/jobRole");
+  const std::string_view role = either(pod.cnpg_role, label(pod, "cnpg.io/podRole"));
+  if (!role.empty()) return role == "instance";
+  return pod.pooler.empty() && !label(pod, "cnpg.io/instanceName").empty() &&
+         label(pod, "cnpg.io/jobRole").empty();
 }
 
 Observed<model::ObjectList<model::Pod>> pods_of(const ClusterTopology& cluster,
@@ -106,7 +117,8 @@ Observed<model::ObjectList<model::Pod>> pods_of(const ClusterTopology& cluster,
   return world.kubernetes->pods.map([&](const model::ObjectList<model::Pod>& all) {
     model::ObjectList<model::Pod> own;
     for (const auto& pod : all) {
-      if (pod->meta.ns == cluster.ns && pod->cnpg_cluster == cluster.name &&
+      if (pod->meta.ns == cluster.ns &&
+          either(pod->cnpg_cluster, label(*pod, "cnpg.io/cluster")) == cluster.name &&
           is_instance_pod(*pod)) {
         own.push_back(pod);
       }
