@@ -41,13 +41,19 @@ constexpr Family kRequests(
     "keelwatch_source_requests_total", Type::kCounter,
     "Requests or statements sent to the target; begins anew with the source.",
     {"source", "target"});
+constexpr Family kReceived(
+    "keelwatch_source_received_bytes_total", Type::kCounter,
+    "Bytes received from the target; absent where the source does not count them; "
+    "begins anew with the source.",
+    {"source", "target"});
 constexpr Family kSkew("keelwatch_source_clock_skew_seconds", Type::kGauge,
                        "The target's clock minus keelwatch's, from its answers; absent where it "
                        "does not tell the time.",
                        {"source", "target"});
 
-constexpr std::array<const Family*, 8> kFamilies = {
-    &kUp, &kNotSetUp, &kNotInstalled, &kLastSuccess, &kDuration, &kErrors, &kRequests, &kSkew};
+constexpr std::array<const Family*, 9> kFamilies = {
+    &kUp,     &kNotSetUp, &kNotInstalled, &kLastSuccess, &kDuration,
+    &kErrors, &kRequests, &kReceived,     &kSkew};
 
 template <typename T>
 Observed<T> fact(T value, const Input& input) {
@@ -67,6 +73,7 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
   writer.write(kLastSuccess, labels, fact(report.last_success, input));
   writer.write(kDuration, labels, fact(report.last_duration, input));
   writer.write(kRequests, labels, fact(report.requests, input));
+  writer.write(kReceived, labels, fact(report.received_bytes, input));
   writer.write(kSkew, labels, fact(report.clock_skew_seconds, input));
   // Every reason from the start: a counter that appears with 1 hides its first increase.
   for (const ErrorCode code : kAllErrorCodes) {

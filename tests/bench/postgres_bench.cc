@@ -15,6 +15,7 @@
 #include "base/pg_client.h"
 #include "base/resolver.h"
 #include "sources/postgres/queries.h"
+#include "sources/postgres/questions.h"
 #include "tests/support/postgres_server.h"
 
 using namespace std::chrono_literals;
@@ -72,8 +73,11 @@ void report(EventLoop& loop, Resolver& resolver, const testing::PostgresServer& 
   }
   std::vector<std::string> statements = {"select 1"};
   if (rounds_of_source) {
-    statements = {sources::server_sql((*conn)->server_version()), sources::senders_sql(),
-                  sources::wal_receiver_sql()};
+    const int version = (*conn)->server_version();
+    statements = {sources::server_sql(version)};
+    for (const sources::Question& question : sources::round_questions()) {
+      statements.push_back(question.sql(version));
+    }
   }
   const Cost cost = loop.block_on(measure(loop, **conn, statements, rounds));
   std::printf("%-18s %10zu %10.3f %10.3f %10.3f\n", name, statements.size(),

@@ -78,7 +78,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   check(sources::decode_pools(rows));
   check(sources::decode_stats(rows));
   check(sources::decode_lists(rows));
-  check(sources::decode_databases(rows));
+  check(sources::decode_pooled_databases(rows));
   check(sources::decode_max_clients(rows));
   check(sources::decode_paused(rows));
   return 0;

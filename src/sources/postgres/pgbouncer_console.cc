@@ -191,7 +191,7 @@ Result<model::PgBouncerTotals> decode_lists(const PgRows& rows) {
   return totals;
 }
 
-Result<std::vector<model::PooledDatabase>> decode_databases(const PgRows& rows) {
+Result<std::vector<model::PooledDatabase>> decode_pooled_databases(const PgRows& rows) {
   return each<model::PooledDatabase>(
       rows, "name",
       [](Row& row) {

@@ -252,7 +252,7 @@ Task<bool> PgBouncerWatch::round(PgConnection& conn, Session& session) {
   if (totals) totals->max_clients = session.max_clients;
   process_.totals = observe(totals, "LISTS", asked);
   Result<std::vector<model::PooledDatabase>> databases =
-      decoded<std::vector<model::PooledDatabase>>(answers[3], decode_databases);
+      decoded<std::vector<model::PooledDatabase>>(answers[3], decode_pooled_databases);
   if (databases && all_paused) {
     for (model::PooledDatabase& database : *databases) database.paused = true;
   }
