@@ -51,9 +51,9 @@ constexpr Family kSkew("keelwatch_source_clock_skew_seconds", Type::kGauge,
                        "does not tell the time.",
                        {"source", "target"});
 
-constexpr std::array<const Family*, 9> kFamilies = {
-    &kUp,     &kNotSetUp, &kNotInstalled, &kLastSuccess, &kDuration,
-    &kErrors, &kRequests, &kReceived,     &kSkew};
+constexpr std::array<const Family*, 9> kFamilies = {&kUp,          &kNotSetUp, &kNotInstalled,
+                                                    &kLastSuccess, &kDuration, &kErrors,
+                                                    &kRequests,    &kReceived, &kSkew};
 
 template <typename T>
 Observed<T> fact(T value, const Input& input) {

@@ -21,7 +21,8 @@ namespace keelwatch::sources {
 [[nodiscard]] Result<std::vector<model::Pool>> decode_pools(const PgRows& rows);
 [[nodiscard]] Result<std::vector<model::PoolTraffic>> decode_stats(const PgRows& rows);
 [[nodiscard]] Result<model::PgBouncerTotals> decode_lists(const PgRows& rows);
-[[nodiscard]] Result<std::vector<model::PooledDatabase>> decode_pooled_databases(const PgRows& rows);
+[[nodiscard]] Result<std::vector<model::PooledDatabase>> decode_pooled_databases(
+    const PgRows& rows);
 
 // SHOW CONFIG's max_client_conn.
 [[nodiscard]] Result<std::int64_t> decode_max_clients(const PgRows& rows);
