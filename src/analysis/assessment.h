@@ -36,6 +36,7 @@ struct Memory {
   ReplicationMemory replication;
   FilesystemMemory filesystems;
   FailoverMemory failover;
+  OperatorMemory operators;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

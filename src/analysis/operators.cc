@@ -26,10 +26,15 @@ const model::Lease* find_lease(const World& world) {
   return newest;
 }
 
-void judge_lease(const model::Lease& lease, const World& world, OperatorHealth& out) {
+void judge_lease(const model::Lease& lease, const World& world, OperatorMemory& memory,
+                 OperatorHealth& out) {
+  constexpr std::int64_t kUsualSeconds = 15;
   const WallTime at = world.kubernetes->leases.observed_at();
+  if (memory.renewed != lease.renewed) {
+    memory = {lease.renewed, world.at};
+  }
   const WallTime expires =
-      *lease.renewed + std::chrono::seconds(lease.duration_seconds.value_or(15));
+      *memory.changed_at + std::chrono::seconds(lease.duration_seconds.value_or(kUsualSeconds));
   out.lease_expires = Observed<std::optional<WallTime>>::known(expires, at);
   out.lease_holder = lease.holder;
   const bool held = !lease.holder.empty() && world.at <= expires + kLeaseGrace;
@@ -42,7 +47,7 @@ void judge_lease(const model::Lease& lease, const World& world, OperatorHealth& 
 
 }  // namespace
 
-std::vector<OperatorHealth> assess_operators(const World& world) {
+std::vector<OperatorHealth> assess_operators(const World& world, OperatorMemory& memory) {
   std::map<std::string, Replicas> components;
   const auto& deployments = world.kubernetes->deployments;
   if (const auto* known = deployments.if_known()) {
@@ -66,7 +71,7 @@ std::vector<OperatorHealth> assess_operators(const World& world) {
                           .up = Observed<bool>::known(replicas.available > 0, at),
                           .reason = std::to_string(replicas.available) + " of " +
                                     std::to_string(replicas.desired) + " replicas are available"};
-    if (component == kCnpgOperator && lease != nullptr) judge_lease(*lease, world, health);
+    if (component == kCnpgOperator && lease != nullptr) judge_lease(*lease, world, memory, health);
     result.push_back(std::move(health));
   }
   if (lease != nullptr && !components.contains(std::string(kCnpgOperator))) {
@@ -78,7 +83,7 @@ std::vector<OperatorHealth> assess_operators(const World& world) {
                           .lease_holder = {},
                           .up = none,
                           .reason = {}};
-    judge_lease(*lease, world, health);
+    judge_lease(*lease, world, memory, health);
     result.push_back(std::move(health));
   }
   return result;

@@ -29,10 +29,18 @@ struct OperatorHealth {
 inline constexpr std::string_view kCnpgOperator = "cloudnative-pg";
 inline constexpr std::string_view kCnpgLease = "db9c8771.cnpg.io";  // CNPG internal/cmd/manager
 
-// A holder's clock may be that much behind ours.
+// A renewal may take that long to reach us.
 inline constexpr Duration kLeaseGrace = std::chrono::seconds(15);
 
+// When the Lease was seen to change last, by our own clock: its holder's may differ, which is why
+// other candidates do not compare with it either (k8s.io/client-go, leaderelection.go).
+struct OperatorMemory {
+  std::optional<WallTime> renewed;     // as the Lease says
+  std::optional<WallTime> changed_at;  // when that was new to us
+};
+
 // One per component that has a Deployment here, and CNPG's operator wherever its Lease is.
-[[nodiscard]] std::vector<OperatorHealth> assess_operators(const model::World& world);
+[[nodiscard]] std::vector<OperatorHealth> assess_operators(const model::World& world,
+                                                           OperatorMemory& memory);
 
 }  // namespace keelwatch::analysis

@@ -118,6 +118,17 @@ Observed<std::int64_t> count_up(const Pooling& pooling, WallTime now) {
   return Observed<std::int64_t>::known(count, now);
 }
 
+// A connected process has a detail where it answers no SHOW STATE (PgBouncerWatch).
+bool tells_pause_of_all(const model::PgBouncer& process) {
+  return process.reachability != model::Reachability::kConnected ||
+         process.reachability_detail.empty();
+}
+
+Observed<bool> pause_not_told(const model::PgBouncer& process) {
+  return Observed<bool>::unknown(Error(ErrorCode::kUnsupported, process.reachability_detail),
+                                 "pgbouncer " + text(process.id));
+}
+
 Observed<bool> is_paused(const Pooling& pooling, const model::Pooler* object,
                          const model::World& world) {
   using Paused = Observed<bool>;
@@ -132,6 +143,7 @@ Observed<bool> is_paused(const Pooling& pooling, const model::Pooler* object,
       if (std::ranges::any_of(*known, &model::PooledDatabase::paused)) {
         return Paused::known(true, databases.observed_at());
       }
+      if (!tells_pause_of_all(*process.process)) paused = pause_not_told(*process.process);
     } else if (databases.why().absence == Absence::kUnknown || object == nullptr) {
       paused = Paused::absent(databases.why());
     }
@@ -156,6 +168,11 @@ Pooling begin(const Key& key, const model::World& world) {
 }
 
 }  // namespace
+
+Observed<bool> is_paused(const model::PgBouncer& process, const model::PooledDatabase& database) {
+  if (!database.paused && !tells_pause_of_all(process)) return pause_not_told(process);
+  return Observed<bool>::known(database.paused, process.databases.observed_at());
+}
 
 std::vector<Pooling> assess_poolers(const model::World& world, const config::Config& config) {
   std::map<Key, std::shared_ptr<const model::Pooler>> objects;

@@ -44,10 +44,15 @@ struct Pooling {
   // Pods that are ready and stay; of a pooler listed by hand the processes that answer.
   Observed<std::int64_t> instances_ready;
   // By spec.paused or status.phase, or by a process that has a paused database. Unknown while
-  // neither says so and one of them is silent.
+  // neither says so and one of them is silent or does not tell all of it.
   Observed<bool> paused;
   std::vector<PoolerProcess> processes;  // sorted by id
 };
+
+// Whether a database of process.databases, which are known, is paused. Unknown where it is not
+// paused by name and the process does not tell whether everything is (its detail then says so).
+[[nodiscard]] Observed<bool> is_paused(const model::PgBouncer& process,
+                                       const model::PooledDatabase& database);
 
 // Sorted by (namespace, pooler): every Pooler object, every pooler of the configuration that lists
 // its processes, and every one that the source still reports while the API is silent.

@@ -213,13 +213,19 @@ Observed<double> replay_lag_bytes(const ClusterTopology& cluster, const Instance
       });
 }
 
-Observed<Duration> replay_lag(const Instance& standby, const SenderRow& row,
-                              const Observed<double>& bytes) {
+Observed<Duration> replay_lag(const ClusterTopology& cluster, const Instance& standby,
+                              const SenderRow& row, const Observed<double>& bytes) {
   using Lag = Observed<Duration>;
   if (!bytes.is_known()) return Lag::absent(bytes.why());
   if (bytes.known_value() == 0) return Lag::known(Duration::zero(), bytes.observed_at());
   if (row.row != nullptr && row.row->replay_lag) {
     return Lag::known(*row.row->replay_lag, bytes.observed_at());
+  }
+  // By the primary's own row the standby has replayed all that was written when it was asked: the
+  // bytes came about between two looks, and the last commit may be hours old.
+  if (row.row != nullptr && row.sender == cluster.primary.get() &&
+      row.row->replay >= cluster.primary->server.known_value().current) {
+    return Lag::known(Duration::zero(), row.at);
   }
   const ServerFacts* server = standby.server.if_known();
   if (server != nullptr && server->last_replayed_commit) {
@@ -261,7 +267,7 @@ Standby assess_standby(const ClusterTopology& cluster, const Instance& instance,
                   .write_lag_bytes = stage_lag(cluster, row, &Sender::write),
                   .flush_lag_bytes = stage_lag(cluster, row, &Sender::flush),
                   .replay_lag_bytes = replay_bytes,
-                  .replay_lag = replay_lag(instance, row, replay_bytes)};
+                  .replay_lag = replay_lag(cluster, instance, row, replay_bytes)};
 
   Verdict verdict;
   if (const ServerFacts* server = instance.server.if_known()) {
@@ -374,14 +380,22 @@ void assess_loss(const ClusterTopology& cluster, Replication& out) {
 // Cluster's status names, is left out until it answers that it is in recovery.
 std::string primary_by_name(const ClusterTopology& cluster, const ReplicationMemory& memory) {
   if (cluster.primary) return cluster.primary->id.pod;
+  const bool* replica = cluster.replica.if_known();
+  if (replica != nullptr && *replica && cluster.object) return cluster.object->current_primary;
   const auto last = memory.last_primary.find({cluster.ns, cluster.name});
   if (last != memory.last_primary.end()) return last->second;
   return cluster.object ? cluster.object->current_primary : std::string();
 }
 
-bool is_standby(const Instance& instance, const std::string& primary) {
+// The designated primary of a replica cluster is in recovery, and still the one that the cluster's
+// own standbys follow.
+bool is_standby(const ClusterTopology& cluster, const Instance& instance,
+                const std::string& primary) {
+  if (instance.id.pod != primary) return true;
+  if (const bool* replica = cluster.replica.if_known(); replica != nullptr && *replica)
+    return false;
   const ServerFacts* server = instance.server.if_known();
-  return instance.id.pod != primary || (server != nullptr && server->in_recovery);
+  return server != nullptr && server->in_recovery;
 }
 
 }  // namespace
@@ -411,7 +425,7 @@ std::vector<Replication> assess_replication(const std::vector<ClusterTopology>& 
     const std::string primary = primary_by_name(cluster, memory);
     if (!primary.empty()) seen.last_primary[{cluster.ns, cluster.name}] = primary;
     for (const auto& instance : cluster.instances) {
-      if (!is_standby(*instance, primary)) continue;
+      if (!is_standby(cluster, *instance, primary)) continue;
       replication.standbys.push_back(assess_standby(cluster, *instance, memory, now));
     }
     add_missing_standbys(cluster, primary, now, replication.standbys);

@@ -22,6 +22,21 @@ bool answers_not_writable(const model::Instance& instance, const model::World& w
                              instance.reachability == model::Reachability::kShuttingDown);
 }
 
+// Whether Kubernetes says that nobody can be writable there: once the cluster has had a primary, a
+// Pod that is gone, or has no address yet, runs no server.
+bool has_no_server(const ClusterTopology& cluster, std::string_view pod_name) {
+  if (!cluster.object || cluster.object->current_primary.empty() || !cluster.pods.is_known()) {
+    return false;
+  }
+  const model::Pod* pod = cluster.find_pod(pod_name);
+  return pod == nullptr || pod->pod_ip.empty();
+}
+
+bool has_no_pod(const ClusterTopology& cluster) {
+  return cluster.object && !cluster.object->current_primary.empty() && cluster.pods.is_known() &&
+         cluster.pods.known_value().empty();
+}
+
 Observed<std::int64_t> count_writable(const ClusterTopology& cluster, const model::World& world,
                                       const config::Config& config) {
   using Count = Observed<std::int64_t>;
@@ -29,11 +44,12 @@ Observed<std::int64_t> count_writable(const ClusterTopology& cluster, const mode
                                    [](const auto& i) { return is_writable(*i); });
   if (count > 0) return Count::known(count, world.at);
   for (const auto& instance : cluster.instances) {
-    if (!instance->server.is_known() && !answers_not_writable(*instance, world, config)) {
+    if (!instance->server.is_known() && !answers_not_writable(*instance, world, config) &&
+        !has_no_server(cluster, instance->id.pod)) {
       return Count::absent(instance->server.why());
     }
   }
-  if (cluster.instances.empty()) {
+  if (cluster.instances.empty() && !has_no_pod(cluster)) {
     return Count::unknown(Error(ErrorCode::kNotFound, "no instance to ask"), "postgres");
   }
   return Count::known(0, world.at);

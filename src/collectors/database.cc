@@ -1,5 +1,6 @@
 // keelwatch_database_*: each database of a cluster, as its primary sees it, and what only the
 // instance itself can say of its files: collations and checksums.
+#include <algorithm>
 #include <array>
 
 #include "collectors/collector.h"
@@ -101,18 +102,19 @@ bool mismatches(const DatabaseFacts& database) {
          database.collation_recorded != database.collation_actual;
 }
 
-// None is none only where every database was looked into.
+// None is none only where every database that admits connections was looked into.
 std::optional<std::int64_t> count_mismatches(const std::vector<DatabaseFacts>& databases,
                                              const std::vector<model::DatabaseAnswer>& contents) {
   std::int64_t count = 0;
   bool looked = true;
-  for (const DatabaseFacts& d : databases) count += mismatches(d) ? 1 : 0;
-  for (const model::DatabaseAnswer& d : contents) {
-    if (const model::DatabaseContent* content = d.content.if_known()) {
-      count += static_cast<std::int64_t>(content->collations.size());
-    } else {
-      looked = looked && d.content.why().absence != Absence::kUnknown;
-    }
+  for (const DatabaseFacts& database : databases) {
+    count += mismatches(database) ? 1 : 0;
+    if (!database.allows_connections) continue;
+    const auto answer = std::ranges::find(contents, database.name, &model::DatabaseAnswer::name);
+    const model::DatabaseContent* content =
+        answer == contents.end() ? nullptr : answer->content.if_known();
+    looked = looked && content != nullptr;
+    if (content != nullptr) count += static_cast<std::int64_t>(content->collations.size());
   }
   if (count == 0 && !looked) return std::nullopt;
   return count;

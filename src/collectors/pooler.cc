@@ -32,7 +32,8 @@ constexpr Family kReady("keelwatch_pooler_instances_ready", Type::kGauge,
                         {"namespace", "cluster", "pooler"});
 constexpr Family kPaused("keelwatch_pooler_paused", Type::kGauge,
                          "1 if the Pooler is paused by its spec or status, or has a paused "
-                         "database, else 0; absent while a process that could say so is silent.",
+                         "database, else 0; absent while a process that could say so is silent, "
+                         "and where one answers no SHOW STATE (before PgBouncer 1.21).",
                          {"namespace", "cluster", "pooler"});
 constexpr Family kUp("keelwatch_pooler_up", Type::kGauge,
                      "1 if the PgBouncer process answers, 0 if it refuses, is silent or takes no "
@@ -76,7 +77,9 @@ constexpr Family kFull("keelwatch_pooler_pool_full", Type::kGauge,
                        {"namespace", "cluster", "pooler", "pod", "database", "user"});
 constexpr Family kDatabasePaused("keelwatch_pooler_database_paused", Type::kGauge,
                                  "1 if the database is paused, by SHOW DATABASES and SHOW STATE, "
-                                 "else 0; absent where only metrics are read.",
+                                 "else 0; absent where only metrics are read, and for one that is "
+                                 "not paused by name where SHOW STATE is not answered (before "
+                                 "PgBouncer 1.21).",
                                  {"namespace", "cluster", "pooler", "pod", "database"});
 constexpr Family kTransactions("keelwatch_pooler_transactions_total", Type::kCounter,
                                "Transactions since PgBouncer started, by SHOW STATS; absent while "
@@ -141,7 +144,7 @@ void write_databases(const model::PgBouncer& process, metrics::Writer& writer) {
   if (const auto* databases = process.databases.if_known()) {
     for (const model::PooledDatabase& database : *databases) {
       writer.write(kDatabasePaused, {id.ns, id.cluster, id.pooler, id.pod, database.name},
-                   Observed<bool>::known(database.paused, process.databases.observed_at()));
+                   analysis::is_paused(process, database));
     }
   }
   const auto* traffic = process.traffic.if_known();

@@ -22,7 +22,7 @@ constexpr Family kActive(
 constexpr Family kRetained("keelwatch_slot_retained_bytes", Type::kGauge,
                            "WAL that the slot keeps on the instance, standbys included: from its "
                            "restart_lsn to the instance's own position; absent for a slot that has "
-                           "never kept any and while the instance does not answer.",
+                           "never kept any or is lost, and while the instance does not answer.",
                            {"namespace", "cluster", "pod", "slot"});
 constexpr Family kStatus(
     "keelwatch_slot_wal_status", Type::kGauge,
@@ -71,34 +71,43 @@ constexpr std::array<const Family*, 10> kFamilies = {
 
 constexpr std::string_view kStatuses[] = {"reserved", "extended", "unreserved", "lost"};
 
-// The size of the filesystem that holds pg_wal: of the instance's claim for WAL, else of its only
-// one (CNPG pkg/specs/pvcs.go names them POD-wal and POD), or of the path of the configuration.
-std::optional<std::int64_t> wal_volume_size(const model::World& world,
-                                            const model::InstanceId& id) {
-  for (const std::string_view role : {"PG_WAL", "PG_DATA"}) {
-    for (const auto& path : world.filesystems->paths) {
-      if (path->ns != id.ns || path->cluster != id.cluster || path->pod != id.pod) continue;
-      const model::FilesystemUsage* usage = path->usage.if_known();
-      if (path->role == role && usage != nullptr) return usage->size_bytes;
-    }
-    const std::string claim = role == "PG_WAL" ? id.pod + "-wal" : id.pod;
-    for (const auto& node : world.filesystems->nodes) {
-      const std::vector<model::ClaimUsage>* claims = node->claims.if_known();
-      if (claims == nullptr) continue;
-      for (const model::ClaimUsage& one : *claims) {
-        if (one.ns == id.ns && one.claim == claim) return one.usage.size_bytes;
-      }
-    }
+const analysis::Filesystem* find_filesystem(const Input& input, const model::InstanceId& id,
+                                            std::string_view role) {
+  const analysis::Filesystem* found = nullptr;
+  for (const analysis::Filesystem& f : input.assessment.filesystems) {
+    if (f.ns != id.ns || f.cluster != id.cluster || f.pod != id.pod || f.role != role) continue;
+    if (f.usage.is_known()) return &f;
+    found = &f;
   }
-  return std::nullopt;
+  return found;
 }
 
-void write_ratio(const model::InstanceId& id, const Slot& slot, WallTime at,
-                 std::optional<std::int64_t> volume, metrics::Writer& writer) {
-  if (!volume || *volume <= 0 || !slot.retained_bytes) return;
-  writer.write(kRatio, {id.ns, id.cluster, id.pod, slot.name},
-               Observed<double>::known(
-                   static_cast<double>(*slot.retained_bytes) / static_cast<double>(*volume), at));
+// The size of the filesystem that holds pg_wal: that of a volume of its own, where there is one,
+// and else that of PG_DATA.
+Observed<std::int64_t> wal_volume_size(const Input& input, const analysis::ClusterTopology& cluster,
+                                       const model::InstanceId& id) {
+  using Size = Observed<std::int64_t>;
+  const analysis::Filesystem* filesystem = find_filesystem(input, id, "PG_WAL");
+  const bool own = filesystem != nullptr || (cluster.object && cluster.object->wal_storage == true);
+  if (!own) filesystem = find_filesystem(input, id, "PG_DATA");
+  const auto unknown = [](const char* why) {
+    return Size::unknown(Error(ErrorCode::kNotFound, why), "filesystem");
+  };
+  if (filesystem == nullptr) {
+    return unknown(own ? "nobody tells of its volume for WAL" : "nobody tells of its volumes");
+  }
+  return filesystem->usage.map([&](const model::FilesystemUsage& usage) {
+    if (usage.size_bytes <= 0) return unknown("its file system has no size");
+    return Size::known(usage.size_bytes, filesystem->usage.observed_at());
+  });
+}
+
+void write_ratio(const model::InstanceId& id, const Slot& slot,
+                 const Observed<std::int64_t>& volume, metrics::Writer& writer) {
+  if (!slot.retained_bytes) return;
+  writer.write(kRatio, {id.ns, id.cluster, id.pod, slot.name}, volume.map([&](std::int64_t size) {
+    return static_cast<double>(*slot.retained_bytes) / static_cast<double>(size);
+  }));
 }
 
 void write_slot(const model::InstanceId& id, const Slot& slot, WallTime at, bool primary,
@@ -140,10 +149,10 @@ void collect(const Input& input, metrics::Writer& writer) {
     for (const auto& instance : cluster.instances) {
       const std::vector<Slot>* slots = instance->slots.if_known();
       if (slots == nullptr) continue;
-      const auto volume = wal_volume_size(input.world, instance->id);
+      const auto volume = wal_volume_size(input, cluster, instance->id);
       for (const Slot& slot : *slots) {
         if (slot.temporary) continue;  // it lives and dies with its session
-        write_ratio(instance->id, slot, instance->slots.observed_at(), volume, writer);
+        write_ratio(instance->id, slot, volume, writer);
         write_slot(instance->id, slot, instance->slots.observed_at(),
                    analysis::is_writable(*instance), writer);
       }

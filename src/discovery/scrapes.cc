@@ -42,19 +42,27 @@ const std::string& ca_of(const config::Config& config, const model::ScrapeId& id
   return config.postgres.login.sslrootcert;
 }
 
-bool speaks_tls(const model::KubernetesSlice& kubernetes, const model::ScrapeId& id,
-                const ScrapeTargets& previous) {
-  if (const auto* clusters = kubernetes.clusters.if_known()) {
-    for (const auto& c : *clusters) {
-      if (c->meta.ns == id.ns && c->meta.name == id.cluster) {
-        return c->monitoring_tls.has_value() && *c->monitoring_tls;
-      }
-    }
-    return false;
+// What the object `name` says; while the API is silent, as it was.
+template <typename T>
+bool speaks_tls(const Observed<model::ObjectList<T>>& objects, std::optional<bool> T::* says,
+                const std::string& name, const model::ScrapeId& id, const ScrapeTargets& previous) {
+  if (const auto* known = objects.if_known()) {
+    return std::ranges::any_of(*known, [&](const auto& object) {
+      return object->meta.ns == id.ns && object->meta.name == name && (*object).*says == true;
+    });
   }
   return std::ranges::any_of(previous.pages, [&](const ScrapeTarget& page) {
     return page.id == id && page.url.starts_with("https");
   });
+}
+
+// CNPG serves both kinds of page under the certificate of the cluster's server.
+void set_address(ScrapeTarget& target, const config::Config& config, const model::Pod& pod,
+                 int port, bool tls) {
+  target.url = (tls ? "https://" : "http://") + address(pod.pod_ip, port) + "/metrics";
+  if (!tls) return;
+  target.ca_file = ca_of(config, target.id);
+  target.server_name = pod.cnpg_cluster + "-rw";
 }
 
 void add(Pages& pages, ScrapeTarget target) {
@@ -70,17 +78,16 @@ std::optional<ScrapeTarget> page_of(const config::Config& config,
   ScrapeTarget target;
   target.id = {kInstance, pod.meta.ns, pod.cnpg_cluster, pod.meta.name};
   if (config.scrape.cnpg_instances && is_instance(pod)) {
-    const bool tls = speaks_tls(kubernetes, target.id, previous);
-    target.url = (tls ? "https://" : "http://") + address(pod.pod_ip, kInstancePort) + "/metrics";
-    if (tls) {
-      target.ca_file = ca_of(config, target.id);
-      target.server_name = pod.cnpg_cluster + "-rw";
-    }
+    const bool tls = speaks_tls(kubernetes.clusters, &model::Cluster::monitoring_tls,
+                                pod.cnpg_cluster, target.id, previous);
+    set_address(target, config, pod, kInstancePort, tls);
     return target;
   }
   if (config.scrape.cnpg_poolers && is_pooler(pod)) {
     target.id.kind = kPooler;
-    target.url = "http://" + address(pod.pod_ip, kPoolerPort) + "/metrics";
+    const bool tls = speaks_tls(kubernetes.poolers, &model::Pooler::metrics_tls, pod.pooler,
+                                target.id, previous);
+    set_address(target, config, pod, kPoolerPort, tls);
     return target;
   }
   return std::nullopt;

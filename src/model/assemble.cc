@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -103,6 +104,13 @@ std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSli
   return aged;
 }
 
+// A certificate is what it is until the server shows another one: that it has expired is still true
+// when every handshake fails for it.
+template <typename T>
+constexpr bool ages(Observed<T> Instance::* /*place*/) {
+  return !std::is_same_v<T, ServerCertificate>;
+}
+
 std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
                                       const Staleness& rounds, const Freshness& freshness) {
   const Staleness slow = rounds.with_bound(freshness.postgres_slow);
@@ -113,13 +121,13 @@ std::shared_ptr<const Instance> fresh(std::shared_ptr<const Instance> instance,
   bool all_fresh = std::ranges::none_of(
       instance->contents, [&](const DatabaseAnswer& d) { return databases.expired(d.content); });
   Instance::for_each_answer([&](auto place, Pace pace) {
-    all_fresh = all_fresh && !at_pace(pace).expired((*instance).*place);
+    if (ages(place)) all_fresh = all_fresh && !at_pace(pace).expired((*instance).*place);
   });
   if (all_fresh) return instance;
   const std::string source = rounds.source() + " " + text(instance->id);
   Instance aged = *instance;
   Instance::for_each_answer([&](auto place, Pace pace) {
-    aged.*place = at_pace(pace).apply((*instance).*place, source);
+    if (ages(place)) aged.*place = at_pace(pace).apply((*instance).*place, source);
   });
   for (DatabaseAnswer& database : aged.contents) {
     database.content = databases.apply(database.content, source);

@@ -8,6 +8,7 @@ namespace {
 
 // The constants Phase* of CNPG api/v1/cluster_types.go and internal/controller, 1.24 to 1.30.
 constexpr std::string_view kTransitional[] = {
+    "Cluster upgrade delayed",  // until the rollout delays of other clusters are over
     "Applying configuration",
     "Creating a new replica",
     "Failing over",
@@ -28,7 +29,6 @@ constexpr std::string_view kStuck[] = {
     "Cluster has incomplete or invalid image catalog",
     "Cluster is in an unrecoverable state, needs manual intervention",
     "Cluster is unrecoverable and needs manual intervention",
-    "Cluster upgrade delayed",
     "Not enough disk space",
     "Unable to create required cluster objects",
     "Waiting for user action",

@@ -212,6 +212,50 @@ TEST_CASE("a pause is told by the object or by a process, never by silence", "[a
   CHECK_FALSE(assess_poolers(world_of({process("a")}), {}).at(0).paused.known_value());
 }
 
+TEST_CASE("a process that answers no SHOW STATE tells of pauses by name only",
+          "[analysis][collectors]") {
+  model::PgBouncer old = process("a");
+  old.reachability_detail = "it does not tell";
+  const auto page = [](const model::PgBouncer& p) {
+    app::State state;
+    const auto moment = app::step(state, world_of({p}), config::Config{});
+    return sample_lines(*moment, "keelwatch_pooler_paused") +
+           sample_lines(*moment, "keelwatch_pooler_database_paused");
+  };
+  const Observed<bool> paused = assess_poolers(world_of({old}), {}).at(0).paused;
+  REQUIRE_FALSE(paused.is_known());
+  CHECK(paused.why().error.message() == "it does not tell");
+  CHECK(page(old).empty());
+  CHECK_FALSE(is_paused(old, old.databases.known_value()[0]).is_known());
+  // What SHOW DATABASES tells besides is still there.
+  CHECK(assess_poolers(world_of({old}), {}).at(0).processes.at(0).pools.known_value().at(0).full ==
+        Observed<bool>::known(false, kNow));
+  // Another one that tells does not speak for it.
+  CHECK_FALSE(assess_poolers(world_of({old, process("b")}), {}).at(0).paused.is_known());
+
+  std::vector<model::PooledDatabase> databases = old.databases.known_value();
+  databases[0].paused = true;
+  databases.push_back({.name = "other",
+                       .host = {},
+                       .port = 0,
+                       .database = {},
+                       .pool_size = 1,
+                       .max_connections = 0,
+                       .connections = 0,
+                       .paused = false,
+                       .disabled = false});
+  old.databases = Observed<std::vector<model::PooledDatabase>>::known(databases, kNow);
+  CHECK(page(old) ==
+        R"(keelwatch_pooler_paused{namespace="default",cluster="pg",pooler="pool"} 1
+keelwatch_pooler_database_paused{namespace="default",cluster="pg",pooler="pool",pod="a",database="app"} 1
+)");
+
+  // The metrics of a CNPG pooler tell of no pause: there the object's word stands alone.
+  model::PgBouncer by_page = process("a");
+  by_metrics(by_page);
+  CHECK_FALSE(assess_poolers(world_of({by_page}), {}).at(0).paused.known_value());
+}
+
 TEST_CASE("a pooler listed by hand counts its own answers", "[analysis]") {
   const auto config = listing_two_processes();
   const auto one_down = assess_poolers(

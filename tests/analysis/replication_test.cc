@@ -178,8 +178,11 @@ TEST_CASE("seconds are zero only with nothing left to replay", "[analysis]") {
     std::optional<Duration> measured;
     std::optional<WallTime> last_commit;
     std::optional<Duration> expected;
+    bool caught_up = false;
   };
   const Case cases[] = {
+      {"asked before it replayed what the primary knows it has", 100, std::nullopt, kNow - 18h, 0s,
+       true},
       {"idle: nothing behind, old commit", 0, std::nullopt, kNow - 18h, 0s},
       {"behind, measured by the sender", kMiB, 3s, kNow - 18h, 3s},
       {"behind, not measured", kMiB, std::nullopt, kNow - 7s, 7s},
@@ -189,6 +192,7 @@ TEST_CASE("seconds are zero only with nothing left to replay", "[analysis]") {
     INFO(c.name);
     model::Sender row = sender_row("pg-2", kHead - c.behind);
     row.replay_lag = c.measured;
+    if (c.caught_up) row.replay = model::Lsn{kHead};
     model::ServerFacts facts = standby_facts(kHead - c.behind);
     facts.last_replayed_commit = c.last_commit;
     const Replication replication =

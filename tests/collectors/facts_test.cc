@@ -1,4 +1,5 @@
 // From each fact of an instance and of Kubernetes to its samples, and from each silence to none.
+#include <algorithm>
 #include <catch2/catch.hpp>
 
 #include "app/step.h"
@@ -85,24 +86,105 @@ TEST_CASE("a slot's activity is told of the primary, what it retains of every in
 }
 
 TEST_CASE("what a slot keeps is compared with the volume that pg_wal is on", "[collectors]") {
-  const auto ratio = [](std::vector<model::ClaimUsage> claims) {
+  using Claims = std::vector<model::ClaimUsage>;
+  const model::ClaimUsage data{"default", "pg-1", {20000, 1, {}, {}}};
+  const model::ClaimUsage wal{"default", "pg-1-wal", {10000, 1, {}, {}}};
+  const model::ClaimUsage foreign{"other", "pg-1-wal", {7, 1, {}, {}}};
+  struct Case {
+    const char* name;
+    bool wal_storage;
+    std::vector<std::string> roles;  // of the claims pg-1 and pg-1-wal, as far as there are any
+    Claims told;                     // by the kubelet of the node that mounts them
+    const char* ends;                // of the page; empty: no sample, but a reason
+  };
+  for (const Case& c :
+       {Case{"a volume of its own", true, {"PG_DATA", "PG_WAL"}, {data, wal}, " 0.5\n"},
+        Case{"one for all", false, {"PG_DATA"}, {data, foreign}, " 0.25\n"},
+        Case{"its own is not told", true, {"PG_DATA", "PG_WAL"}, {data, foreign}, ""},
+        Case{"its own has no claim", true, {"PG_DATA"}, {data}, ""},
+        Case{"the claim alone tells that it has its own", false, {"PG_DATA", "PG_WAL"}, {data}, ""},
+        Case{"nothing is told", false, {"PG_DATA"}, {foreign}, ""},
+        Case{"no claim at all", false, {}, {data, wal}, ""}}) {
+    INFO(c.name);
+    auto cluster = std::make_shared<model::Cluster>(*cluster_object());
+    cluster->wal_storage = c.wal_storage;
+    model::KubernetesSlice kubernetes = kubernetes_slice({cluster});
+    auto pod = std::make_shared<model::Pod>();
+    pod->meta.ns = "default";
+    pod->meta.name = "pg-1";
+    pod->node = "node-1";
+    model::ObjectList<model::PersistentVolumeClaim> claims;
+    for (const std::string& role : c.roles) {
+      auto claim = std::make_shared<model::PersistentVolumeClaim>();
+      claim->meta.ns = "default";
+      claim->meta.name = role == "PG_WAL" ? "pg-1-wal" : "pg-1";
+      claim->meta.labels = {
+          {"cnpg.io/cluster", "pg"}, {"cnpg.io/instanceName", "pg-1"}, {"cnpg.io/pvcRole", role}};
+      pod->claims.push_back(claim->meta.name);
+      claims.push_back(std::move(claim));
+    }
+    kubernetes.pods = seen(model::ObjectList<model::Pod>{pod});
+    kubernetes.claims = seen(std::move(claims));
+    Instance primary = answering("pg-1", primary_facts(1000));
+    primary.slots = seen(std::vector<model::Slot>{slot("s")});
+    auto all = slices({primary}, std::move(kubernetes));
+    // A kubelet that does not mount the claims any more still tells of them.
+    auto filesystems = std::make_shared<model::FilesystemSlice>();
+    filesystems->nodes = {std::make_shared<const model::NodeFilesystems>(
+                              model::NodeFilesystems{"node-0", seen(Claims{data, wal})}),
+                          std::make_shared<const model::NodeFilesystems>(
+                              model::NodeFilesystems{"node-1", seen(c.told)})};
+    all.filesystems = filesystems;
+    app::State state;
+    const auto moment = app::step(state, model::assemble(all, {}, kNow), config::Config{});
+    const std::string text = sample_lines(*moment, "keelwatch_slot_retained_ratio");
+    const bool has_reason = std::ranges::any_of(moment->samples.absent, [](const auto& absent) {
+      return absent.family->name() == "keelwatch_slot_retained_ratio" &&
+             absent.why.absence == Absence::kUnknown;
+    });
+    CHECK_THAT(text, Catch::EndsWith(c.ends));
+    CHECK(text.empty() == std::string(c.ends).empty());
+    CHECK(has_reason == text.empty());
+  }
+}
+
+TEST_CASE("a slot's WAL is compared with the configured path of pg_wal", "[collectors]") {
+  const auto ratio = [](Observed<model::FilesystemUsage> wal) {
     Instance primary = answering("pg-1", primary_facts(1000));
     primary.slots = seen(std::vector<model::Slot>{slot("s")});
     auto all = slices({primary});
     auto filesystems = std::make_shared<model::FilesystemSlice>();
-    filesystems->nodes.push_back(std::make_shared<const model::NodeFilesystems>(
-        model::NodeFilesystems{"node-1", seen(std::move(claims))}));
+    const auto path = [&](const char* name, const char* role, auto usage) {
+      filesystems->paths.push_back(std::make_shared<const model::PathFilesystem>(
+          model::PathFilesystem{name, "default", "pg", "pg-1", role, std::move(usage)}));
+    };
+    path("/data", "PG_DATA", seen(model::FilesystemUsage{20000, 1, {}, {}}));
+    path("/wal", "PG_WAL", std::move(wal));
     all.filesystems = filesystems;
     app::State state;
     return sample_lines(*app::step(state, model::assemble(all, {}, kNow), config::Config{}),
                         "keelwatch_slot_retained_ratio");
   };
-  const model::ClaimUsage data{"default", "pg-1", {20000, 1, {}, {}}};
-  const model::ClaimUsage wal{"default", "pg-1-wal", {10000, 1, {}, {}}};
-  const model::ClaimUsage foreign{"other", "pg-1-wal", {7, 1, {}, {}}};
-  CHECK_THAT(ratio({data, wal}), Catch::EndsWith(" 0.5\n"));
-  CHECK_THAT(ratio({data, foreign}), Catch::EndsWith(" 0.25\n"));
-  CHECK(ratio({foreign}).empty());
+  CHECK_THAT(ratio(seen(model::FilesystemUsage{10000, 1, {}, {}})), Catch::EndsWith(" 0.5\n"));
+  CHECK(ratio(seen(model::FilesystemUsage{})).empty());
+  CHECK(ratio(Observed<model::FilesystemUsage>::unknown(Error(ErrorCode::kTimeout, "hangs"),
+                                                        "filesystem /wal"))
+            .empty());
+}
+
+TEST_CASE("a lost slot fills no volume", "[collectors]") {
+  Instance primary = answering("pg-1", primary_facts(1000));
+  model::Slot lost = slot("lost");
+  lost.wal_status = "lost";
+  lost.invalidation_reason = "idle_timeout";
+  lost.restart = model::Lsn{100};
+  lost.retained_bytes.reset();
+  primary.slots = seen(std::vector<model::Slot>{lost});
+  const std::string text = lines({primary}, "keelwatch_slot_");
+  CHECK(text.find("retained") == std::string::npos);
+  const std::string id = R"({namespace="default",cluster="pg",pod="pg-1",slot="lost")";
+  CHECK(has(text, "keelwatch_slot_invalid" + id + "} 1"));
+  CHECK(has(text, "keelwatch_slot_wal_status" + id + ",status=\"lost\"} 1"));
 }
 
 TEST_CASE("sessions, transactions and settings become samples", "[collectors]") {
@@ -141,15 +223,17 @@ TEST_CASE("sessions, transactions and settings become samples", "[collectors]") 
 
 TEST_CASE("no collation mismatch is told only where every database was looked into",
           "[collectors]") {
-  const auto mismatches = [](std::string actual, Observed<model::DatabaseContent> content) {
+  const auto mismatches = [](std::string actual, Observed<model::DatabaseContent> content,
+                             bool looked = true) {
     Instance primary = answering("pg-1", primary_facts(1000));
     model::DatabaseFacts database;
     database.name = "app";
+    database.allows_connections = true;
     database.xid_age = 1'073'741'824;
     database.collation_recorded = "2.31";
     database.collation_actual = std::move(actual);
     primary.databases = seen(std::vector<model::DatabaseFacts>{database});
-    primary.contents = {{"app", std::move(content)}};
+    if (looked) primary.contents = {{"app", std::move(content)}};
     return lines({primary}, "keelwatch_database_");
   };
   const std::string name =
@@ -163,6 +247,7 @@ TEST_CASE("no collation mismatch is told only where every database was looked in
   CHECK(has(mismatches("2.36", seen(one)), name + " 2"));
   CHECK(has(mismatches("2.36", unknown), name + " 1"));
   CHECK(mismatches("2.31", unknown).find(name) == std::string::npos);
+  CHECK(mismatches("2.31", unknown, false).find(name) == std::string::npos);  // not looked yet
   CHECK(has(mismatches("2.31", unknown),
             R"(keelwatch_database_transaction_ids_ratio{namespace="default",cluster="pg",)"
             R"(database="app",kind="xid"} 0.5)"));

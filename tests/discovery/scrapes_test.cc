@@ -81,6 +81,35 @@ TEST_CASE("an instance's page is read with TLS where its Cluster says so", "[dis
   CHECK(discover_scrapes(config, &s, {}).pages[0].ca_file == "/ca/metrics");
 }
 
+TEST_CASE("a pooler's page is read with TLS where its Pooler says so", "[discovery]") {
+  config::Config config = with(false, true);
+  config.postgres.login.sslrootcert = "/ca/postgres";
+  auto s = slice();
+  auto pool = std::make_shared<model::Pod>(*pod("pool-1", "10.0.0.9", "pooler"));
+  pool->pooler = "pool";
+  auto plain = std::make_shared<model::Pod>(*pod("plain-1", "10.0.0.10", "pooler"));
+  plain->pooler = "plain";
+  s.pods = Observed<model::ObjectList<model::Pod>>::known({pool, plain}, kNow);
+  const auto object = [](std::string ns, std::string name, std::optional<bool> tls) {
+    auto pooler = std::make_shared<model::Pooler>();
+    pooler->meta.ns = std::move(ns);
+    pooler->meta.name = std::move(name);
+    pooler->metrics_tls = tls;
+    return pooler;
+  };
+  s.poolers = Observed<model::ObjectList<model::Pooler>>::known(
+      {object("default", "pool", true), object("default", "plain", std::nullopt),
+       object("other", "plain", true)},
+      kNow);
+  const ScrapeTargets targets = discover_scrapes(config, &s, {});
+  CHECK(text(targets) ==
+        "pooler default/pg/plain-1 http://10.0.0.10:9127/metrics\n"
+        "pooler default/pg/pool-1 https://10.0.0.9:9127/metrics as pg-rw by /ca/postgres\n");
+  s.poolers = Observed<model::ObjectList<model::Pooler>>::absent(
+      {Absence::kUnknown, Error(ErrorCode::kTimeout, "no answer"), "kubernetes"});
+  CHECK(discover_scrapes(config, &s, targets) == targets);
+}
+
 TEST_CASE("while the API server is silent the pages stay as they were", "[discovery]") {
   const Why silent{Absence::kUnknown, Error(ErrorCode::kTimeout, "no answer"), "kubernetes"};
   const config::Config config = with(true, true);

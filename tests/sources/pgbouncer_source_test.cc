@@ -1,12 +1,18 @@
 #include "sources/postgres/pgbouncer_source.h"
 
+#include <arpa/inet.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
+#include <atomic>
 #include <catch2/catch.hpp>
 #include <csignal>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/http_client.h"
@@ -187,6 +193,104 @@ class PodMetrics {
   standins::HttpServer server_;
 };
 
+using ConsoleRow = std::vector<std::pair<std::string, std::string>>;  // column, value
+
+// A console that answers each SHOW with one row or refuses it, one client at a time.
+class ConsoleStandIn {
+ public:
+  explicit ConsoleStandIn(std::optional<ConsoleRow> state) : state_(std::move(state)) {
+    listener_ = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof(at);
+    auto* generic = reinterpret_cast<sockaddr*>(&at);
+    REQUIRE(bind(listener_, generic, size) == 0);
+    REQUIRE(listen(listener_, 8) == 0);
+    REQUIRE(getsockname(listener_, generic, &size) == 0);
+    port_ = ntohs(at.sin_port);
+    thread_ = std::thread([this] {
+      for (int peer = 0; (peer = accept(listener_, nullptr, nullptr)) >= 0; close(peer)) {
+        serve(peer);
+      }
+    });
+  }
+  ~ConsoleStandIn() {
+    shutdown(listener_, SHUT_RDWR);
+    thread_.join();
+    close(listener_);
+  }
+  ConsoleStandIn(const ConsoleStandIn&) = delete;
+  ConsoleStandIn& operator=(const ConsoleStandIn&) = delete;
+
+  [[nodiscard]] int port() const { return port_; }
+  [[nodiscard]] int asked_for_state() const { return asked_for_state_; }
+
+ private:
+  static std::string number(std::uint32_t value, int bytes) {
+    std::string out;
+    for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
+    return out;
+  }
+  static std::string message(char type, const std::string& body) {
+    return type + number(static_cast<std::uint32_t>(body.size()) + 4, 4) + body;
+  }
+  static std::string answer(const ConsoleRow& row) {
+    const std::string columns = number(static_cast<std::uint32_t>(row.size()), 2);
+    std::string names = columns;
+    std::string values = columns;
+    for (const auto& [name, value] : row) {
+      names += name + '\0' + number(0, 6) + number(25, 4) + number(0, 8);
+      values += number(static_cast<std::uint32_t>(value.size()), 4) + value;
+    }
+    return message('T', names) + message('D', values) + message('C', std::string("SHOW\0", 5));
+  }
+  static std::string refusal() {
+    return message('E', std::string("SERROR\0C08P01\0Minvalid command\0\0", 32));
+  }
+  static std::string receive(int peer, std::size_t size) {
+    std::string out(size, '\0');
+    return recv(peer, out.data(), size, MSG_WAITALL) == static_cast<ssize_t>(size) ? out : "";
+  }
+  static std::string receive_body(int peer) {
+    const std::string head = receive(peer, 4);
+    if (head.empty()) return {};
+    std::size_t size = 0;
+    for (const char c : head) size = size << 8U | static_cast<unsigned char>(c);
+    return receive(peer, size - 4);
+  }
+
+  std::string reply(std::string_view sql) {
+    if (sql.find("STATE") != std::string_view::npos) {
+      ++asked_for_state_;
+      return state_ ? answer(*state_) : refusal();
+    }
+    if (sql.find("DATABASES") == std::string_view::npos) return refusal();
+    return answer({{"name", "app"},
+                   {"host", "h"},
+                   {"port", "5432"},
+                   {"database", "app"},
+                   {"pool_size", "1"},
+                   {"paused", "0"},
+                   {"disabled", "0"}});
+  }
+  void serve(int peer) {
+    if (receive_body(peer).empty()) return;
+    const std::string ready = message('Z', "I");
+    std::string out = message('R', number(0, 4)) + ready;
+    while (send(peer, out.data(), out.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(out.size())) {
+      if (receive(peer, 1) != "Q") return;
+      out = reply(receive_body(peer)) + ready;
+    }
+  }
+
+  std::optional<ConsoleRow> state_;
+  int listener_ = -1;
+  int port_ = 0;
+  std::atomic<int> asked_for_state_ = 0;
+  std::thread thread_;
+};
+
 }  // namespace
 
 TEST_CASE("a PgBouncer is read through its console", "[sources][pgbouncer]") {
@@ -279,6 +383,44 @@ TEST_CASE("a database that is paused on the console is told", "[sources][pgbounc
   harness.until(paused(true));
   bouncer.command("RESUME app");
   harness.until(paused(false));
+}
+
+TEST_CASE("a PgBouncer that does not tell whether all of it is paused is known as such",
+          "[sources][pgbouncer]") {
+  struct Case {
+    const char* name;
+    std::optional<ConsoleRow> state;  // none: refused, as before 1.21
+    bool tells;
+    bool asks_again;
+    bool paused;
+  };
+  for (const Case& c :
+       {Case{"refused", std::nullopt, false, false, false},
+        Case{"no sense", ConsoleRow{{"what", "x"}}, false, true, false},
+        Case{"paused", ConsoleRow{{"key", "paused"}, {"value", "yes"}}, true, true, true},
+        Case{"not paused", ConsoleRow{{"key", "paused"}, {"value", "no"}}, true, true, false}}) {
+    INFO(c.name);
+    ConsoleStandIn console(c.state);
+    discovery::PgBouncerTarget target;
+    target.id = {"", "pg", "pool", "one"};
+    target.via = "console";
+    target.console.emplace();
+    target.console->host = "127.0.0.1";
+    target.console->port = console.port();
+    target.console->user = "keelwatch";
+    target.console->dbname = "pgbouncer";
+    target.console->sslmode = "disable";
+    target.console->statement_timeout = Duration::zero();
+    Harness harness;
+    harness.watch(target);
+    const PgBouncer process = harness.until([](const PgBouncer& p, const model::SourceReport& r) {
+      return p.databases.is_known() && r.requests > 16;
+    });
+    CHECK(process.reachability == Reachability::kConnected);
+    CHECK(process.reachability_detail.empty() == c.tells);
+    CHECK(process.databases.known_value().at(0).paused == c.paused);
+    CHECK((console.asked_for_state() > 1) == c.asks_again);
+  }
 }
 
 TEST_CASE("a refused login is no dead pooler", "[sources][pgbouncer]") {

@@ -57,7 +57,6 @@ const Values kActivity = {{"max_connections", "100"},
                           {"waiting_for_lock", "1"},
                           {"waiting_for_sync_standby", "0"},
                           {"longest_wait_for_sync_standby", std::nullopt},
-                          {"hidden", "0"},
                           {"sessions", "active=1,idle in transaction (aborted)=4"},
                           {"longest_transaction", "5000000"},
                           {"longest_transaction_by", "shop/app, pid 7"},
@@ -98,7 +97,7 @@ TEST_CASE("a slot's row is read, and what its version lacks is absent", "[source
   CHECK_FALSE(old->front().inactive_since);
 }
 
-TEST_CASE("sessions are counted by state, and hidden ones are no permission", "[sources]") {
+TEST_CASE("sessions are counted by state", "[sources]") {
   const auto activity = decode_activity(row_of(kActivity));
   REQUIRE(activity);
   REQUIRE(activity->sessions.size() == 2);
@@ -110,9 +109,6 @@ TEST_CASE("sessions are counted by state, and hidden ones are no permission", "[
   const auto alone = decode_activity(row_of(with(kActivity, "sessions", {})));
   REQUIRE(alone);
   CHECK(alone->sessions.empty());
-  const auto hidden = decode_activity(row_of(with(kActivity, "hidden", "2")));
-  REQUIRE_FALSE(hidden);
-  CHECK(hidden.error().code() == ErrorCode::kForbidden);
 }
 
 TEST_CASE("no answer takes a missing or a wrong value for a zero", "[sources]") {

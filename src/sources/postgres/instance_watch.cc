@@ -69,6 +69,8 @@ void InstanceWatch::set_target(discovery::InstanceTarget target) {
   if (target == target_) return;
   scope_.cancel();
   target_ = std::move(target);
+  // Another server, for all we know: nothing that the old one said counts.
+  set_absent(nothing_yet());
   backoff_ = Duration::zero();
   slow_.forget();
   looks_.forget();

@@ -17,6 +17,7 @@ using model::Reachability;
 constexpr Duration kFirstBackoff = std::chrono::milliseconds(250);
 constexpr Duration kConfigInterval = std::chrono::minutes(1);
 constexpr int kRoundsPerTrial = 3;
+constexpr const char* kTellsNoState = "this PgBouncer does not tell whether all of it is paused";
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -222,12 +223,11 @@ Task<bool> PgBouncerWatch::round(PgConnection& conn, Session& session) {
     answers.push_back(std::move(answer));
     if (!conn.usable()) break;
   }
-  bool all_paused = false;
+  std::optional<Result<bool>> all_paused;
   if (conn.usable() && session.tells_state) {
     PgResult<PgRows> state = co_await show(conn, "STATE");
-    const Result<bool> paused = decoded<bool>(state, decode_paused);
-    session.tells_state = paused.has_value();
-    all_paused = paused && *paused;
+    session.tells_state = state || state.failure().sqlstate.empty();
+    if (session.tells_state) all_paused = decoded<bool>(state, decode_paused);
     if (!conn.usable()) answers.push_back(std::move(state));
   }
   if (conn.usable() && context_.loop.now() >= session.config_due) {
@@ -253,10 +253,12 @@ Task<bool> PgBouncerWatch::round(PgConnection& conn, Session& session) {
   process_.totals = observe(totals, "LISTS", asked);
   Result<std::vector<model::PooledDatabase>> databases =
       decoded<std::vector<model::PooledDatabase>>(answers[3], decode_pooled_databases);
-  if (databases && all_paused) {
+  if (databases && all_paused && *all_paused && **all_paused) {
     for (model::PooledDatabase& database : *databases) database.paused = true;
   }
   process_.databases = observe(databases, "DATABASES", asked);
+  process_.reachability_detail = all_paused && *all_paused ? "" : kTellsNoState;
+  if (all_paused && !*all_paused) failed(all_paused->error().context("STATE"));
   if (report_.up) report_.last_success = asked;
   tell(Urgency::kMayWait);
   co_return true;

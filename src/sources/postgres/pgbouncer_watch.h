@@ -1,6 +1,7 @@
 // One PgBouncer process: asked every interval through its admin console, over a held connection
 // and by simple queries, or through the metrics page of its pod. Facts turn unknown with the
-// reason when it cannot be asked, never the last values.
+// reason when it cannot be asked, never the last values. Where SHOW STATE is not answered (before
+// 1.21), a PAUSE of everything is not seen: the detail of a connected process then says so.
 //
 // The held connection must not prolong an outage: a PgBouncer told to shut down when its clients
 // have left (1.23) takes no new ones, so a trial connect now and then tells, and the console is
@@ -54,7 +55,7 @@ class PgBouncerWatch {
  private:
   // What is known of one console connection.
   struct Session {
-    bool tells_state = true;  // SHOW STATE, until it is refused
+    bool tells_state = true;  // until it refuses SHOW STATE
     std::optional<std::int64_t> max_clients;
     SteadyTime config_due{};
     SteadyTime trial_due{};

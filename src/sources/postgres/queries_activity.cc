@@ -63,7 +63,7 @@ std::string activity_sql(int version) {
   // WAL senders and workers have places of their own (InitializeMaxBackends(), since 12).
   sql.append(
       " as reserved_connections, c.connections, c.waiting_for_lock, c.waiting_for_sync_standby"
-      ", c.longest_wait_for_sync_standby, c.hidden"
+      ", c.longest_wait_for_sync_standby"
       ", (select string_agg(state || '=' || count, ',' order by state) from"
       " (select coalesce(state, 'unknown') as state, count(*) from s"
       " where backend_type = 'client backend' and pid <> pg_backend_pid() group by 1) x)"
@@ -74,7 +74,7 @@ std::string activity_sql(int version) {
       ", count(*) filter (where backend_type = 'client backend' and wait_event_type = 'Lock')"
       " as waiting_for_lock"
       ", count(*) filter (where wait_event = 'SyncRep') as waiting_for_sync_standby"
-      ", count(*) filter (where backend_type is null) as hidden, ");
+      ", ");
   sql.append(in_microseconds("max(now - query_start) filter (where wait_event = 'SyncRep')"))
       .append(" as longest_wait_for_sync_standby from s) c")
       .append(longest("t", "xact_start", ""))
@@ -83,10 +83,8 @@ std::string activity_sql(int version) {
 }
 
 Result<model::Activity> decode_activity(const PgRows& rows) {
-  std::int64_t hidden = 0;
-  Result<model::Activity> activity = only_row<model::Activity>(rows, [&](Row& row) {
+  return only_row<model::Activity>(rows, [&](Row& row) {
     model::Activity a;
-    hidden = row.count("hidden");
     a.max_connections = row.count("max_connections");
     a.reserved_connections = row.count("reserved_connections");
     a.connections = row.count("connections");
@@ -100,16 +98,13 @@ Result<model::Activity> decode_activity(const PgRows& rows) {
     a.longest_wait_for_sync_standby = row.microseconds("longest_wait_for_sync_standby");
     return a;
   });
-  if (activity && hidden > 0) {
-    return Error(ErrorCode::kForbidden, "no permission to read pg_stat_activity");
-  }
-  return activity;
 }
 
 std::string xmin_holders_sql(int /*version*/) {
   const std::string xact_start = in_microseconds("xact_start");
   std::string sql(kSessions);
-  // A WAL sender's xmin is what a standby without a slot asks for (hot_standby_feedback).
+  // A WAL sender's xmin is what a standby without a slot asks for (hot_standby_feedback). An
+  // invalidated slot may keep its xmin, but it holds nothing back.
   sql.append(
       ", held as (select case when backend_type = 'walsender' then 'standby' else 'session' end"
       " as kind, case when backend_type = 'walsender' then application_name else pid::text end"
@@ -122,7 +117,8 @@ std::string xmin_holders_sql(int /*version*/) {
       .append(in_microseconds("prepared"))
       .append(
           " from pg_prepared_xacts union all select 'slot', slot_name"
-          ", greatest(age(xmin), age(catalog_xmin)), null from pg_replication_slots)"
+          ", greatest(age(xmin), age(catalog_xmin)), null from pg_replication_slots"
+          " where wal_status is distinct from 'lost')"
           " select distinct on (kind) kind, name, age::bigint, since from held"
           " where age is not null order by kind, age desc, name");
   return sql;

@@ -54,14 +54,18 @@ Result<std::vector<model::DatabaseFacts>> decode_databases(const PgRows& rows) {
 }
 
 std::string database_sizes_sql(int version) {
-  // Asked for without the right, pg_database_size() would refuse all of them.
+  // Asked for without the right, pg_database_size() would refuse all of them. A database that was
+  // dropped meanwhile has no right or no size (NULL), and is left out.
   std::string sql =
-      "select datname as name, case when has_database_privilege(oid, 'connect')"
-      " or pg_has_role(current_user, 'pg_read_all_stats', '";
+      "select name, bytes from (select datname as name, allowed"
+      ", case when allowed then pg_database_size(oid) end as bytes from pg_database"
+      ", lateral (select has_database_privilege(oid, 'connect') as own) o"
+      ", lateral (select own or own is not null"
+      " and pg_has_role(current_user, 'pg_read_all_stats', '";
   sql.append(version >= kVersion15 ? "usage" : "member");
   return sql.append(
-      "') then coalesce(pg_database_size(oid), 0) end as bytes"
-      " from pg_database order by datname collate \"C\"");
+      "') as allowed) a offset 0) d where bytes is not null or not allowed"
+      " order by name collate \"C\"");
 }
 
 Result<std::vector<model::DatabaseSize>> decode_database_sizes(const PgRows& rows) {

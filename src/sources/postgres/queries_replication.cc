@@ -78,13 +78,15 @@ Result<std::vector<model::WalReceiver>> decode_wal_receiver(const PgRows& rows) 
   return receivers;
 }
 
+// An invalidated slot may keep its restart_lsn (16+), but it keeps no WAL.
 std::string slots_sql(int version) {
   const bool has_16 = version >= kVersion16;
   const bool has_17 = version >= kVersion17;
   std::string sql =
       "select slot_name, slot_type, database, temporary, active, restart_lsn"
       ", confirmed_flush_lsn, wal_status, safe_wal_size"
-      ", pg_wal_lsn_diff(own.position, restart_lsn)::bigint as retained_bytes"
+      ", case when wal_status is distinct from 'lost'"
+      " then pg_wal_lsn_diff(own.position, restart_lsn)::bigint end as retained_bytes"
       ", age(xmin)::bigint as xmin_age, age(catalog_xmin)::bigint as catalog_xmin_age, ";
   sql.append(column_since(has_17, in_microseconds("inactive_since"), "bigint", "inactive_since") +
              ", ")

@@ -52,7 +52,10 @@ std::string server_sql(int version) {
   sql.append(
       ", case when r.in_recovery then coalesce("
       "(select nullif(received_tli, 0) from pg_stat_wal_receiver limit 1),"
-      " c.timeline_id)::bigint"
+      // The checkpoint's trails a switch until the next restartpoint; where recovery has come to
+      // does not.
+      " greatest(c.timeline_id, (select min_recovery_end_timeline from pg_control_recovery()))"
+      ")::bigint"
       // Eight hex digits to a number: by way of a bit string, for want of a function before 16.
       " else ('x' || left(pg_walfile_name(pg_current_wal_lsn()), 8))::bit(32)::bigint"
       " end as timeline");
