@@ -70,7 +70,9 @@ Compare comparison(const metrics::Family& family) {
     if (name.ends_with(suffix)) return Compare::kNot;
   }
   if (name.starts_with("keelwatch_threshold_")) return Compare::kNot;
-  return name.ends_with("_bytes") || name.ends_with("_seconds") ? Compare::kSign : Compare::kValue;
+  const bool measure =
+      name.ends_with("_bytes") || name.ends_with("_seconds") || name.ends_with("_ratio");
+  return measure ? Compare::kSign : Compare::kValue;
 }
 
 bool is_state_set(const metrics::Family& family) {

@@ -47,8 +47,9 @@ struct Change {
   std::optional<std::string> value;  // nothing: the series is gone
 };
 
-// What changed from Moment to Moment. States and counts are compared by value; bytes and seconds
-// only as none, zero ("0") or more ("> 0"); counters, positions and timestamps not at all.
+// What changed from Moment to Moment. States and counts are compared by value; bytes, seconds
+// and ratios only as none, zero ("0") or more ("> 0"); counters, positions and timestamps not at
+// all.
 [[nodiscard]] std::vector<Change> timeline(const std::vector<TapeEntry>& tape,
                                            const config::Config& config,
                                            Duration tail = std::chrono::seconds(30));
