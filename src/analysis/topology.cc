@@ -23,15 +23,16 @@ bool answers_not_writable(const model::Instance& instance, const model::World& w
 }
 
 // Whether Kubernetes says that nobody can be writable there: once the cluster has had a primary, a
-// Pod that is gone, or has no address yet, runs no server.
+// Pod that has no address yet runs no server.
 bool has_no_server(const ClusterTopology& cluster, std::string_view pod_name) {
   if (!cluster.object || cluster.object->current_primary.empty() || !cluster.pods.is_known()) {
     return false;
   }
   const model::Pod* pod = cluster.find_pod(pod_name);
-  return pod == nullptr || pod->pod_ip.empty();
+  return pod != nullptr && pod->pod_ip.empty();
 }
 
+// ... and a cluster of which every Pod is gone runs none either.
 bool has_no_pod(const ClusterTopology& cluster) {
   return cluster.object && !cluster.object->current_primary.empty() && cluster.pods.is_known() &&
          cluster.pods.known_value().empty();
