@@ -64,14 +64,14 @@ TEST_CASE("a timeline tells what changed and when, and that silence is not healt
     return answering("pg-1", primary_facts(1000), std::move(senders));
   };
   std::vector<TapeEntry> tape;
-  tape.push_back({kNow, slices({}).kubernetes, nullptr});
-  tape.push_back({kNow + 100ms, nullptr,
-                  postgres({primary({sender_row("pg-2", 1000)}),
-                            answering("pg-2", standby_facts(1000), {}, {receiver()})},
-                           kNow + 100ms)});
-  tape.push_back(
-      {kNow + 2s, nullptr,
-       postgres({primary({}), silent("pg-2", model::Reachability::kRefused)}, kNow + 2s)});
+  tape.push_back({kNow, {.kubernetes = slices({}).kubernetes}});
+  tape.push_back({kNow + 100ms,
+                  {.postgres = postgres({primary({sender_row("pg-2", 1000)}),
+                                         answering("pg-2", standby_facts(1000), {}, {receiver()})},
+                                        kNow + 100ms)}});
+  tape.push_back({kNow + 2s,
+                  {.postgres = postgres(
+                       {primary({}), silent("pg-2", model::Reachability::kRefused)}, kNow + 2s)}});
   const std::string text = to_text(timeline(tape, config::Config{}, 20s));
   CHECK_THAT(text, Catch::Contains("+0.1s keelwatch_replication_standby_state{cluster=\"pg\","
                                    "namespace=\"default\",pod=\"pg-2\"} streaming\n"));
