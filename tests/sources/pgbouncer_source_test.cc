@@ -227,21 +227,21 @@ class ConsoleStandIn {
   [[nodiscard]] int asked_for_state() const { return asked_for_state_; }
 
  private:
-  static std::string number(std::uint32_t value, int bytes) {
+  static std::string number(std::uint64_t value, int bytes) {
     std::string out;
     for (int i = bytes - 1; i >= 0; --i) out.push_back(static_cast<char>(value >> (8 * i)));
     return out;
   }
   static std::string message(char type, const std::string& body) {
-    return type + number(static_cast<std::uint32_t>(body.size()) + 4, 4) + body;
+    return type + number(body.size() + 4, 4) + body;
   }
   static std::string answer(const ConsoleRow& row) {
-    const std::string columns = number(static_cast<std::uint32_t>(row.size()), 2);
+    const std::string columns = number(row.size(), 2);
     std::string names = columns;
     std::string values = columns;
     for (const auto& [name, value] : row) {
       names += name + '\0' + number(0, 6) + number(25, 4) + number(0, 8);
-      values += number(static_cast<std::uint32_t>(value.size()), 4) + value;
+      values += number(value.size(), 4) + value;
     }
     return message('T', names) + message('D', values) + message('C', std::string("SHOW\0", 5));
   }
