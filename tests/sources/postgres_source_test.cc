@@ -244,6 +244,7 @@ TEST_CASE("a killed instance is published within 100 ms, without its last values
   Harness harness(settings);
   harness.watch({testing::instance_target(pair.primary, "pg-1"),
                  testing::instance_target(*pair.standby, "pg-2")});
+  harness.until("pg-1", Reachability::kConnected);
   for (const Case& c : cases) {
     CAPTURE(c.name);
     harness.until("pg-2", Reachability::kConnected);
