@@ -149,7 +149,9 @@ TEST_CASE("a standby that does not answer is told apart by what Kubernetes says"
     auto cluster = object(2);
     if (c.cluster) c.cluster(*cluster);
     auto kubernetes = kubernetes_slice({cluster});
-    model::ObjectList<model::Pod> pods = {pod("pg-1")};
+    model::ObjectList<model::Pod> pods;
+    pods.reserve(2);
+    pods.push_back(pod("pg-1"));
     if (c.pod) pods.push_back(c.pod);
     kubernetes.pods = listed<model::Pod>(std::move(pods));
     std::vector<Instance> instances = {answering("pg-1", primary_facts(1000), c.senders)};

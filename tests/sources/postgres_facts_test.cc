@@ -50,11 +50,13 @@ const Instance& pod(const PostgresSlice& slice, const std::string& name) {
 template <typename T>
 T until(Harness& harness, Observed<T> Instance::* answer,
         const std::function<bool(const T&)>& wanted, const std::string& name = "pg-1") {
-  const auto slice = harness.until([&](const PostgresSlice& s) {
-    const Instance* instance = Harness::find(s, name);
-    const T* value = instance ? (instance->*answer).if_known() : nullptr;
-    return value != nullptr && wanted(*value);
-  });
+  const auto slice = harness.until(
+      [&](const PostgresSlice& s) {
+        const Instance* instance = Harness::find(s, name);
+        const T* value = instance ? (instance->*answer).if_known() : nullptr;
+        return value != nullptr && wanted(*value);
+      },
+      60s);  // a subscription's worker that failed comes back after seconds
   return (pod(*slice, name).*answer).known_value();
 }
 
@@ -106,6 +108,8 @@ TEST_CASE("every answer of a primary and of a standby is known, and as psql has 
   const auto slice = harness.until([](const PostgresSlice& s) {
     return std::ranges::all_of(s.instances, [](const auto& instance) {
       bool answered = instance->contents.size() == 3;  // postgres, template1, other
+      const auto* sizes = instance->database_sizes.if_known();
+      answered = answered && sizes != nullptr && sizes->size() == 4;  // and template0
       Instance::for_each_answer([&](auto place, model::Pace) {
         const auto& answer = (*instance).*place;
         const bool known = answer.is_known() || answer.why().absence == Absence::kNotInstalled;

@@ -19,20 +19,21 @@ let_go() { # NAME
 
 # ---- sessions and transactions
 
-# pgbench holds as many sessions as are left; then one at a time, until the server refuses. Whom it
-# must not let in meanwhile, keelwatch, is held out by a limit of its own.
+# pgbench holds as many sessions as are left, until the server refuses; it gives all of them up if
+# one of them was taken meanwhile. Whom the server must not let in, keelwatch, is held out by a limit
+# of its own.
 break_connections_exhausted() {
   local left round
   sql "$primary" 'alter role keelwatch connection limit 0'
   end_sessions_of keelwatch "$primary"
-  left=$(sql "$primary" "select current_setting('max_connections')::int
-    - current_setting('superuser_reserved_connections')::int - count(*)
-    from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")
-  printf '\\sleep 3600 s\nselect 1;\n' >"$LAB/faults.d/idle.pgbench"
-  occupy 0 "$left"
-  for round in 1 2 3 4 5 6; do
+  # Not longer: pgbench counts the microseconds in 31 bits.
+  printf '\\sleep 1000 s\nselect 1;\n' >"$LAB/faults.d/idle.pgbench"
+  for round in 1 2 3 4 5 6 7 8 9; do
     ! is_full || break
-    occupy "$round" 1
+    left=$(sql "$primary" "select greatest(1, current_setting('max_connections')::int
+      - current_setting('superuser_reserved_connections')::int - count(*))
+      from pg_stat_activity where backend_type = 'client backend' and pid <> pg_backend_pid()")
+    occupy "$round" "$left"
   done
   is_full || die "the primary still takes connections"
   sql "$primary" 'alter role keelwatch connection limit -1'
