@@ -29,10 +29,11 @@ struct ReportedInstance {
   std::optional<std::int64_t> timeline_id;
   std::string ip;
 
-  static constexpr auto fields() {
-    return std::tuple(field("isPrimary", &ReportedInstance::is_primary),
-                      field("timelineID", &ReportedInstance::timeline_id),
-                      field("ip", &ReportedInstance::ip));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("isPrimary", &ReportedInstance::is_primary),
+                field("timelineID", &ReportedInstance::timeline_id),
+                field("ip", &ReportedInstance::ip));
   }
 };
 
@@ -44,12 +45,13 @@ struct ClusterClaims {
   std::vector<std::string> dangling;  // of no Pod
   std::vector<std::string> unusable;  // another claim of the same instance is missing
 
-  static constexpr auto fields() {
-    return std::tuple(field("healthy", &ClusterClaims::healthy),
-                      field("initializing", &ClusterClaims::initializing),
-                      field("resizing", &ClusterClaims::resizing),
-                      field("dangling", &ClusterClaims::dangling),
-                      field("unusable", &ClusterClaims::unusable));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("healthy", &ClusterClaims::healthy),
+                field("initializing", &ClusterClaims::initializing),
+                field("resizing", &ClusterClaims::resizing),
+                field("dangling", &ClusterClaims::dangling),
+                field("unusable", &ClusterClaims::unusable));
   }
 };
 
@@ -61,12 +63,12 @@ struct ClusterPlugin {
   std::string object_store;   // parameters.barmanObjectName
   std::string server_name;    // parameters.serverName; empty: the Cluster's name
 
-  static constexpr auto fields() {
-    return std::tuple(field("name", &ClusterPlugin::name),
-                      field("enabled", &ClusterPlugin::enabled),
-                      field("walArchiver", &ClusterPlugin::wal_archiver),
-                      field("objectStore", &ClusterPlugin::object_store),
-                      field("serverName", &ClusterPlugin::server_name));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &ClusterPlugin::name), field("enabled", &ClusterPlugin::enabled),
+                field("walArchiver", &ClusterPlugin::wal_archiver),
+                field("objectStore", &ClusterPlugin::object_store),
+                field("serverName", &ClusterPlugin::server_name));
   }
 };
 
@@ -76,9 +78,10 @@ struct PluginStatus {
   std::string version;
   std::string status;  // the plugin's own words, often JSON
 
-  static constexpr auto fields() {
-    return std::tuple(field("name", &PluginStatus::name), field("version", &PluginStatus::version),
-                      field("status", &PluginStatus::status));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &PluginStatus::name), field("version", &PluginStatus::version),
+                field("status", &PluginStatus::status));
   }
 };
 
@@ -92,14 +95,15 @@ struct BackupSettings {
   std::string target;                   // primary, prefer-standby
   std::string retention_policy;         // 30d
 
-  static constexpr auto fields() {
-    return std::tuple(field("objectStore", &BackupSettings::object_store),
-                      field("destinationPath", &BackupSettings::destination_path),
-                      field("endpointURL", &BackupSettings::endpoint_url),
-                      field("serverName", &BackupSettings::server_name),
-                      field("volumeSnapshot", &BackupSettings::volume_snapshot),
-                      field("target", &BackupSettings::target),
-                      field("retentionPolicy", &BackupSettings::retention_policy));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("objectStore", &BackupSettings::object_store),
+                field("destinationPath", &BackupSettings::destination_path),
+                field("endpointURL", &BackupSettings::endpoint_url),
+                field("serverName", &BackupSettings::server_name),
+                field("volumeSnapshot", &BackupSettings::volume_snapshot),
+                field("target", &BackupSettings::target),
+                field("retentionPolicy", &BackupSettings::retention_policy));
   }
 };
 
@@ -115,16 +119,17 @@ struct SynchronousSettings {
   std::optional<std::int64_t> min_sync_replicas;
   std::optional<std::int64_t> max_sync_replicas;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using S = SynchronousSettings;
-    return std::tuple(field("method", &S::method), field("number", &S::number),
-                      field("dataDurability", &S::data_durability),
-                      field("maxStandbyNamesFromCluster", &S::max_standby_names_from_cluster),
-                      field("standbyNamesPre", &S::standby_names_pre),
-                      field("standbyNamesPost", &S::standby_names_post),
-                      field("failoverQuorum", &S::failover_quorum),
-                      field("minSyncReplicas", &S::min_sync_replicas),
-                      field("maxSyncReplicas", &S::max_sync_replicas));
+    return with(field("method", &S::method), field("number", &S::number),
+                field("dataDurability", &S::data_durability),
+                field("maxStandbyNamesFromCluster", &S::max_standby_names_from_cluster),
+                field("standbyNamesPre", &S::standby_names_pre),
+                field("standbyNamesPost", &S::standby_names_post),
+                field("failoverQuorum", &S::failover_quorum),
+                field("minSyncReplicas", &S::min_sync_replicas),
+                field("maxSyncReplicas", &S::max_sync_replicas));
   }
 };
 
@@ -138,14 +143,14 @@ struct ReplicaSettings {
   std::optional<bool> demoted;             // status.demotionToken is there
   std::optional<bool> switch_in_progress;  // status.switchReplicaClusterStatus.inProgress
 
-  static constexpr auto fields() {
-    return std::tuple(field("source", &ReplicaSettings::source),
-                      field("primary", &ReplicaSettings::primary),
-                      field("self", &ReplicaSettings::self),
-                      field("minApplyDelay", &ReplicaSettings::min_apply_delay),
-                      field("promotionPending", &ReplicaSettings::promotion_pending),
-                      field("demoted", &ReplicaSettings::demoted),
-                      field("switchInProgress", &ReplicaSettings::switch_in_progress));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("source", &ReplicaSettings::source),
+                field("primary", &ReplicaSettings::primary), field("self", &ReplicaSettings::self),
+                field("minApplyDelay", &ReplicaSettings::min_apply_delay),
+                field("promotionPending", &ReplicaSettings::promotion_pending),
+                field("demoted", &ReplicaSettings::demoted),
+                field("switchInProgress", &ReplicaSettings::switch_in_progress));
   }
 };
 
@@ -159,11 +164,12 @@ struct ClusterSwitches {
   // absent where it is no JSON list of texts.
   std::optional<std::vector<std::string>> fenced_instances;
 
-  static constexpr auto fields() {
-    return std::tuple(field("hibernation", &ClusterSwitches::hibernation),
-                      field("reconciliationDisabled", &ClusterSwitches::reconciliation_disabled),
-                      field("skipWalArchiving", &ClusterSwitches::skip_wal_archiving),
-                      field("fencedInstances", &ClusterSwitches::fenced_instances));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("hibernation", &ClusterSwitches::hibernation),
+                field("reconciliationDisabled", &ClusterSwitches::reconciliation_disabled),
+                field("skipWalArchiving", &ClusterSwitches::skip_wal_archiving),
+                field("fencedInstances", &ClusterSwitches::fenced_instances));
   }
 };
 
@@ -217,37 +223,38 @@ struct Cluster {
   std::optional<bool> monitoring_tls;  // whether the instances' metrics are served with TLS
   std::optional<std::int64_t> failover_delay_seconds;
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("metadata", &Cluster::meta), field("instances", &Cluster::instances),
-        field("image", &Cluster::image), field("superuserSecret", &Cluster::superuser_secret),
-        field("caSecret", &Cluster::ca_secret),
-        field("serverAltDNSNames", &Cluster::server_alt_dns_names),
-        field("slotPrefix", &Cluster::slot_prefix),
-        field("replicaCluster", &Cluster::replica_cluster), field("phase", &Cluster::phase),
-        field("phaseReason", &Cluster::phase_reason),
-        field("currentPrimary", &Cluster::current_primary),
-        field("targetPrimary", &Cluster::target_primary),
-        field("currentPrimaryTimestamp", &Cluster::current_primary_timestamp),
-        field("targetPrimaryTimestamp", &Cluster::target_primary_timestamp),
-        field("currentPrimaryFailingSince", &Cluster::current_primary_failing_since),
-        field("readyInstances", &Cluster::ready_instances),
-        field("statusInstances", &Cluster::status_instances),
-        field("timelineID", &Cluster::timeline_id), field("systemID", &Cluster::system_id),
-        field("phaseSince", &Cluster::phase_since),
-        field("instanceNames", &Cluster::instance_names),
-        field("instancesStatus", &Cluster::instances_status),
-        field("instancesReported", &Cluster::instances_reported),
-        field("conditions", &Cluster::conditions),
-        field("certificateExpirations", &Cluster::certificate_expirations),
-        field("claims", &Cluster::claims), field("nodesUsed", &Cluster::nodes_used),
-        field("plugins", &Cluster::plugins), field("pluginStatus", &Cluster::plugin_status),
-        field("rolesNotReconciled", &Cluster::roles_not_reconciled),
-        field("replica", &Cluster::replica), field("switches", &Cluster::switches),
-        field("backup", &Cluster::backup), field("synchronous", &Cluster::synchronous),
-        field("haSlots", &Cluster::ha_slots), field("walStorage", &Cluster::wal_storage),
-        field("monitoringTLS", &Cluster::monitoring_tls),
-        field("failoverDelaySeconds", &Cluster::failover_delay_seconds));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Cluster::meta), field("instances", &Cluster::instances),
+                field("image", &Cluster::image),
+                field("superuserSecret", &Cluster::superuser_secret),
+                field("caSecret", &Cluster::ca_secret),
+                field("serverAltDNSNames", &Cluster::server_alt_dns_names),
+                field("slotPrefix", &Cluster::slot_prefix),
+                field("replicaCluster", &Cluster::replica_cluster), field("phase", &Cluster::phase),
+                field("phaseReason", &Cluster::phase_reason),
+                field("currentPrimary", &Cluster::current_primary),
+                field("targetPrimary", &Cluster::target_primary),
+                field("currentPrimaryTimestamp", &Cluster::current_primary_timestamp),
+                field("targetPrimaryTimestamp", &Cluster::target_primary_timestamp),
+                field("currentPrimaryFailingSince", &Cluster::current_primary_failing_since),
+                field("readyInstances", &Cluster::ready_instances),
+                field("statusInstances", &Cluster::status_instances),
+                field("timelineID", &Cluster::timeline_id), field("systemID", &Cluster::system_id),
+                field("phaseSince", &Cluster::phase_since),
+                field("instanceNames", &Cluster::instance_names),
+                field("instancesStatus", &Cluster::instances_status),
+                field("instancesReported", &Cluster::instances_reported),
+                field("conditions", &Cluster::conditions),
+                field("certificateExpirations", &Cluster::certificate_expirations),
+                field("claims", &Cluster::claims), field("nodesUsed", &Cluster::nodes_used),
+                field("plugins", &Cluster::plugins), field("pluginStatus", &Cluster::plugin_status),
+                field("rolesNotReconciled", &Cluster::roles_not_reconciled),
+                field("replica", &Cluster::replica), field("switches", &Cluster::switches),
+                field("backup", &Cluster::backup), field("synchronous", &Cluster::synchronous),
+                field("haSlots", &Cluster::ha_slots), field("walStorage", &Cluster::wal_storage),
+                field("monitoringTLS", &Cluster::monitoring_tls),
+                field("failoverDelaySeconds", &Cluster::failover_delay_seconds));
   }
 };
 
@@ -269,14 +276,15 @@ struct Pooler {
   std::string phase_reason;
   std::string error;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Pooler::meta), field("cluster", &Pooler::cluster),
-                      field("type", &Pooler::type), field("instances", &Pooler::instances),
-                      field("statusInstances", &Pooler::status_instances),
-                      field("poolMode", &Pooler::pool_mode), field("paused", &Pooler::paused),
-                      field("metricsTls", &Pooler::metrics_tls),
-                      field("parameters", &Pooler::parameters), field("phase", &Pooler::phase),
-                      field("phaseReason", &Pooler::phase_reason), field("error", &Pooler::error));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Pooler::meta), field("cluster", &Pooler::cluster),
+                field("type", &Pooler::type), field("instances", &Pooler::instances),
+                field("statusInstances", &Pooler::status_instances),
+                field("poolMode", &Pooler::pool_mode), field("paused", &Pooler::paused),
+                field("metricsTls", &Pooler::metrics_tls), field("parameters", &Pooler::parameters),
+                field("phase", &Pooler::phase), field("phaseReason", &Pooler::phase_reason),
+                field("error", &Pooler::error));
   }
 };
 
@@ -287,10 +295,10 @@ struct DatabasePart {
   std::optional<bool> applied;
   std::string message;
 
-  static constexpr auto fields() {
-    return std::tuple(field("kind", &DatabasePart::kind), field("name", &DatabasePart::name),
-                      field("applied", &DatabasePart::applied),
-                      field("message", &DatabasePart::message));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("kind", &DatabasePart::kind), field("name", &DatabasePart::name),
+                field("applied", &DatabasePart::applied), field("message", &DatabasePart::message));
   }
 };
 
@@ -310,15 +318,16 @@ struct Database {
   std::optional<std::int64_t> observed_generation;  // that `applied` is about
   std::vector<DatabasePart> parts;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Database::meta), field("cluster", &Database::cluster),
-                      field("name", &Database::name), field("owner", &Database::owner),
-                      field("ensure", &Database::ensure),
-                      field("reclaimPolicy", &Database::reclaim_policy),
-                      field("applied", &Database::applied), field("message", &Database::message),
-                      field("generation", &Database::generation),
-                      field("observedGeneration", &Database::observed_generation),
-                      field("parts", &Database::parts));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Database::meta), field("cluster", &Database::cluster),
+                field("name", &Database::name), field("owner", &Database::owner),
+                field("ensure", &Database::ensure),
+                field("reclaimPolicy", &Database::reclaim_policy),
+                field("applied", &Database::applied), field("message", &Database::message),
+                field("generation", &Database::generation),
+                field("observedGeneration", &Database::observed_generation),
+                field("parts", &Database::parts));
   }
 };
 

@@ -8,7 +8,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -22,7 +21,7 @@
 namespace keelwatch::model::internal {
 
 template <typename T>
-concept HasFields = requires { T::fields(); };
+concept HasFields = requires { T::fields([](const auto&...) {}); };
 
 template <HasFields T>
 void put(JsonWriter& out, const T& value);
@@ -93,9 +92,9 @@ void put(JsonWriter& out, const Observed<T>& v) {
 template <HasFields T>
 void put(JsonWriter& out, const T& value) {
   out.begin_object();
-  std::apply(
-      [&](const auto&... fields) { ((out.key(fields.name), put(out, value.*fields.member)), ...); },
-      T::fields());
+  T::fields([&](const auto&... fields) {
+    ((out.key(fields.name), put(out, value.*fields.member)), ...);
+  });
   out.end_object();
 }
 
@@ -150,23 +149,18 @@ T blank() {
   } else if constexpr (std::is_default_constructible_v<T>) {
     return T{};
   } else {
-    return std::apply(
-        [](const auto&... fields) {
-          return T{blank<std::remove_cvref_t<decltype(std::declval<T>().*fields.member)>>()...};
-        },
-        T::fields());
+    return T::fields([](const auto&... fields) {
+      return T{blank<std::remove_cvref_t<decltype(std::declval<T>().*fields.member)>>()...};
+    });
   }
 }
 
 template <HasFields T>
 bool read(JsonValue from, T& to, Problem& problem) {
-  return std::apply(
-      [&](const auto&... fields) {
-        return (
-            (read(from[fields.name], to.*fields.member, problem) || problem.within(fields.name)) &&
+  return T::fields([&](const auto&... fields) {
+    return ((read(from[fields.name], to.*fields.member, problem) || problem.within(fields.name)) &&
             ...);
-      },
-      T::fields());
+  });
 }
 
 template <typename T>

@@ -22,11 +22,11 @@ struct FilesystemUsage {
   std::optional<std::int64_t> inodes;
   std::optional<std::int64_t> inodes_free;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using F = FilesystemUsage;
-    return std::tuple(field("sizeBytes", &F::size_bytes),
-                      field("availableBytes", &F::available_bytes), field("inodes", &F::inodes),
-                      field("inodesFree", &F::inodes_free));
+    return with(field("sizeBytes", &F::size_bytes), field("availableBytes", &F::available_bytes),
+                field("inodes", &F::inodes), field("inodesFree", &F::inodes_free));
   }
 };
 
@@ -36,9 +36,10 @@ struct ClaimUsage {
   std::string claim;
   FilesystemUsage usage;
 
-  static constexpr auto fields() {
-    return std::tuple(field("namespace", &ClaimUsage::ns), field("claim", &ClaimUsage::claim),
-                      field("usage", &ClaimUsage::usage));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("namespace", &ClaimUsage::ns), field("claim", &ClaimUsage::claim),
+                field("usage", &ClaimUsage::usage));
   }
 };
 
@@ -46,9 +47,9 @@ struct NodeFilesystems {
   std::string node;
   Observed<std::vector<ClaimUsage>> claims;  // sorted by (namespace, claim)
 
-  static constexpr auto fields() {
-    return std::tuple(field("node", &NodeFilesystems::node),
-                      field("claims", &NodeFilesystems::claims));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("node", &NodeFilesystems::node), field("claims", &NodeFilesystems::claims));
   }
 };
 
@@ -61,11 +62,11 @@ struct PathFilesystem {
   std::string role;  // PG_DATA, PG_WAL, PG_TABLESPACE
   Observed<FilesystemUsage> usage;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using P = PathFilesystem;
-    return std::tuple(field("path", &P::path), field("namespace", &P::ns),
-                      field("cluster", &P::cluster), field("pod", &P::pod), field("role", &P::role),
-                      field("usage", &P::usage));
+    return with(field("path", &P::path), field("namespace", &P::ns), field("cluster", &P::cluster),
+                field("pod", &P::pod), field("role", &P::role), field("usage", &P::usage));
   }
 };
 
@@ -75,10 +76,10 @@ struct FilesystemSlice {
   std::vector<std::shared_ptr<const PathFilesystem>> paths;   // sorted by path
   std::vector<SourceReport> reports;                          // target = node, or path
 
-  static constexpr auto fields() {
-    return std::tuple(field("nodes", &FilesystemSlice::nodes),
-                      field("paths", &FilesystemSlice::paths),
-                      field("reports", &FilesystemSlice::reports));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("nodes", &FilesystemSlice::nodes), field("paths", &FilesystemSlice::paths),
+                field("reports", &FilesystemSlice::reports));
   }
 };
 

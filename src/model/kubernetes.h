@@ -37,17 +37,18 @@ struct ContainerStatus {
   std::optional<std::int64_t> last_exit_code;
   std::optional<WallTime> last_terminated_at;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using S = ContainerStatus;
-    return std::tuple(field("name", &S::name), field("init", &S::init), field("ready", &S::ready),
-                      field("restarts", &S::restarts), field("runningSince", &S::running_since),
-                      field("waitingReason", &S::waiting_reason),
-                      field("waitingMessage", &S::waiting_message),
-                      field("terminatedReason", &S::terminated_reason),
-                      field("exitCode", &S::exit_code), field("terminatedAt", &S::terminated_at),
-                      field("lastTerminatedReason", &S::last_terminated_reason),
-                      field("lastExitCode", &S::last_exit_code),
-                      field("lastTerminatedAt", &S::last_terminated_at));
+    return with(field("name", &S::name), field("init", &S::init), field("ready", &S::ready),
+                field("restarts", &S::restarts), field("runningSince", &S::running_since),
+                field("waitingReason", &S::waiting_reason),
+                field("waitingMessage", &S::waiting_message),
+                field("terminatedReason", &S::terminated_reason), field("exitCode", &S::exit_code),
+                field("terminatedAt", &S::terminated_at),
+                field("lastTerminatedReason", &S::last_terminated_reason),
+                field("lastExitCode", &S::last_exit_code),
+                field("lastTerminatedAt", &S::last_terminated_at));
   }
 };
 
@@ -61,11 +62,12 @@ struct Scheduling {
   std::optional<std::int64_t> nodes_seen;
   std::optional<WallTime> since;
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("scheduled", &Scheduling::scheduled), field("reason", &Scheduling::reason),
-        field("message", &Scheduling::message), field("nodesFitting", &Scheduling::nodes_fitting),
-        field("nodesSeen", &Scheduling::nodes_seen), field("since", &Scheduling::since));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("scheduled", &Scheduling::scheduled), field("reason", &Scheduling::reason),
+                field("message", &Scheduling::message),
+                field("nodesFitting", &Scheduling::nodes_fitting),
+                field("nodesSeen", &Scheduling::nodes_seen), field("since", &Scheduling::since));
   }
 };
 
@@ -90,23 +92,25 @@ struct Pod {
   std::string reason;  // status.reason: Evicted, NodeLost, OutOfcpu, ...
   std::string message;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Pod::meta), field("node", &Pod::node),
-                      field("phase", &Pod::phase), field("podIP", &Pod::pod_ip),
-                      field("ready", &Pod::ready), field("readyTransition", &Pod::ready_transition),
-                      field("restarts", &Pod::restarts), field("claims", &Pod::claims),
-                      field("cnpgCluster", &Pod::cnpg_cluster), field("cnpgRole", &Pod::cnpg_role),
-                      field("instanceRole", &Pod::instance_role), field("pooler", &Pod::pooler),
-                      field("containers", &Pod::containers), field("scheduling", &Pod::scheduling),
-                      field("reason", &Pod::reason), field("message", &Pod::message));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Pod::meta), field("node", &Pod::node),
+                field("phase", &Pod::phase), field("podIP", &Pod::pod_ip),
+                field("ready", &Pod::ready), field("readyTransition", &Pod::ready_transition),
+                field("restarts", &Pod::restarts), field("claims", &Pod::claims),
+                field("cnpgCluster", &Pod::cnpg_cluster), field("cnpgRole", &Pod::cnpg_role),
+                field("instanceRole", &Pod::instance_role), field("pooler", &Pod::pooler),
+                field("containers", &Pod::containers), field("scheduling", &Pod::scheduling),
+                field("reason", &Pod::reason), field("message", &Pod::message));
   }
 };
 
 struct ServicePort {
   std::string name;
   std::int64_t port = 0;
-  static constexpr auto fields() {
-    return std::tuple(field("name", &ServicePort::name), field("port", &ServicePort::port));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &ServicePort::name), field("port", &ServicePort::port));
   }
 };
 
@@ -122,13 +126,14 @@ struct Service {
   std::map<std::string, std::string> selector;
   std::vector<ServicePort> ports;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Service::meta), field("type", &Service::type),
-                      field("clusterIP", &Service::cluster_ip),
-                      field("externalName", &Service::external_name),
-                      field("loadBalancerClass", &Service::load_balancer_class),
-                      field("loadBalancerAddresses", &Service::load_balancer_addresses),
-                      field("selector", &Service::selector), field("ports", &Service::ports));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Service::meta), field("type", &Service::type),
+                field("clusterIP", &Service::cluster_ip),
+                field("externalName", &Service::external_name),
+                field("loadBalancerClass", &Service::load_balancer_class),
+                field("loadBalancerAddresses", &Service::load_balancer_addresses),
+                field("selector", &Service::selector), field("ports", &Service::ports));
   }
 };
 
@@ -141,12 +146,13 @@ struct PersistentVolumeClaim {
   std::string storage_class;
   std::optional<std::int64_t> capacity_bytes;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &PersistentVolumeClaim::meta),
-                      field("phase", &PersistentVolumeClaim::phase),
-                      field("volumeName", &PersistentVolumeClaim::volume_name),
-                      field("storageClass", &PersistentVolumeClaim::storage_class),
-                      field("capacityBytes", &PersistentVolumeClaim::capacity_bytes));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &PersistentVolumeClaim::meta),
+                field("phase", &PersistentVolumeClaim::phase),
+                field("volumeName", &PersistentVolumeClaim::volume_name),
+                field("storageClass", &PersistentVolumeClaim::storage_class),
+                field("capacityBytes", &PersistentVolumeClaim::capacity_bytes));
   }
 };
 
@@ -163,16 +169,17 @@ struct PersistentVolume {
   std::string reclaim_policy;
   std::vector<std::string> node_affinity;  // node names of a node-bound volume
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &PersistentVolume::meta),
-                      field("phase", &PersistentVolume::phase),
-                      field("storageClass", &PersistentVolume::storage_class),
-                      field("csiDriver", &PersistentVolume::csi_driver),
-                      field("volumeHandle", &PersistentVolume::volume_handle),
-                      field("claimNamespace", &PersistentVolume::claim_namespace),
-                      field("claimName", &PersistentVolume::claim_name),
-                      field("reclaimPolicy", &PersistentVolume::reclaim_policy),
-                      field("nodeAffinity", &PersistentVolume::node_affinity));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &PersistentVolume::meta),
+                field("phase", &PersistentVolume::phase),
+                field("storageClass", &PersistentVolume::storage_class),
+                field("csiDriver", &PersistentVolume::csi_driver),
+                field("volumeHandle", &PersistentVolume::volume_handle),
+                field("claimNamespace", &PersistentVolume::claim_namespace),
+                field("claimName", &PersistentVolume::claim_name),
+                field("reclaimPolicy", &PersistentVolume::reclaim_policy),
+                field("nodeAffinity", &PersistentVolume::node_affinity));
   }
 };
 
@@ -185,10 +192,11 @@ struct Node {
   std::string internal_ip;
   std::string zone;  // label topology.kubernetes.io/zone
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Node::meta), field("ready", &Node::ready),
-                      field("unschedulable", &Node::unschedulable),
-                      field("internalIP", &Node::internal_ip), field("zone", &Node::zone));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Node::meta), field("ready", &Node::ready),
+                field("unschedulable", &Node::unschedulable),
+                field("internalIP", &Node::internal_ip), field("zone", &Node::zone));
   }
 };
 
@@ -202,11 +210,11 @@ struct Endpoint {
   std::string pod;  // targetRef, if it is a Pod
   std::string node;
 
-  static constexpr auto fields() {
-    return std::tuple(field("addresses", &Endpoint::addresses), field("ready", &Endpoint::ready),
-                      field("serving", &Endpoint::serving),
-                      field("terminating", &Endpoint::terminating), field("pod", &Endpoint::pod),
-                      field("node", &Endpoint::node));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("addresses", &Endpoint::addresses), field("ready", &Endpoint::ready),
+                field("serving", &Endpoint::serving), field("terminating", &Endpoint::terminating),
+                field("pod", &Endpoint::pod), field("node", &Endpoint::node));
   }
 };
 
@@ -220,11 +228,12 @@ struct EndpointSlice {
   std::vector<ServicePort> ports;
   std::vector<Endpoint> endpoints;
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("metadata", &EndpointSlice::meta), field("service", &EndpointSlice::service),
-        field("addressType", &EndpointSlice::address_type), field("ports", &EndpointSlice::ports),
-        field("endpoints", &EndpointSlice::endpoints));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &EndpointSlice::meta), field("service", &EndpointSlice::service),
+                field("addressType", &EndpointSlice::address_type),
+                field("ports", &EndpointSlice::ports),
+                field("endpoints", &EndpointSlice::endpoints));
   }
 };
 
@@ -239,11 +248,12 @@ struct Lease {
   std::optional<WallTime> renewed;
   std::optional<std::int64_t> transitions;
 
-  static constexpr auto fields() {
-    return std::tuple(field("metadata", &Lease::meta), field("holder", &Lease::holder),
-                      field("durationSeconds", &Lease::duration_seconds),
-                      field("acquired", &Lease::acquired), field("renewed", &Lease::renewed),
-                      field("transitions", &Lease::transitions));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Lease::meta), field("holder", &Lease::holder),
+                field("durationSeconds", &Lease::duration_seconds),
+                field("acquired", &Lease::acquired), field("renewed", &Lease::renewed),
+                field("transitions", &Lease::transitions));
   }
 };
 
@@ -265,16 +275,16 @@ struct Deployment {
   std::optional<std::int64_t> observed_generation;  // that the counts are about
   std::vector<Condition> conditions;                // Available, Progressing, ReplicaFailure
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("metadata", &Deployment::meta), field("component", &Deployment::component),
-        field("images", &Deployment::images), field("replicas", &Deployment::replicas),
-        field("readyReplicas", &Deployment::ready_replicas),
-        field("availableReplicas", &Deployment::available_replicas),
-        field("updatedReplicas", &Deployment::updated_replicas),
-        field("generation", &Deployment::generation),
-        field("observedGeneration", &Deployment::observed_generation),
-        field("conditions", &Deployment::conditions));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &Deployment::meta), field("component", &Deployment::component),
+                field("images", &Deployment::images), field("replicas", &Deployment::replicas),
+                field("readyReplicas", &Deployment::ready_replicas),
+                field("availableReplicas", &Deployment::available_replicas),
+                field("updatedReplicas", &Deployment::updated_replicas),
+                field("generation", &Deployment::generation),
+                field("observedGeneration", &Deployment::observed_generation),
+                field("conditions", &Deployment::conditions));
   }
 };
 
@@ -300,14 +310,15 @@ struct KubernetesSlice {
   Observed<ObjectList<Deployment>> deployments;  // those with a component
   std::vector<SourceReport> reports;             // target = kind ("Cluster", "Pod", ...)
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using S = KubernetesSlice;
-    return std::tuple(field("clusters", &S::clusters), field("pods", &S::pods),
-                      field("services", &S::services), field("claims", &S::claims),
-                      field("volumes", &S::volumes), field("nodes", &S::nodes),
-                      field("poolers", &S::poolers), field("databases", &S::databases),
-                      field("endpointSlices", &S::endpoint_slices), field("leases", &S::leases),
-                      field("deployments", &S::deployments), field("reports", &S::reports));
+    return with(field("clusters", &S::clusters), field("pods", &S::pods),
+                field("services", &S::services), field("claims", &S::claims),
+                field("volumes", &S::volumes), field("nodes", &S::nodes),
+                field("poolers", &S::poolers), field("databases", &S::databases),
+                field("endpointSlices", &S::endpoint_slices), field("leases", &S::leases),
+                field("deployments", &S::deployments), field("reports", &S::reports));
   }
 
   // Calls f(place) with the member of each kind, an Observed<ObjectList<T>> KubernetesSlice::*.

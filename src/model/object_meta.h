@@ -21,12 +21,13 @@ struct ObjectMeta {
   std::optional<WallTime> creation_timestamp;
   std::optional<WallTime> deletion_timestamp;
 
-  static constexpr auto fields() {
-    return std::tuple(field("namespace", &ObjectMeta::ns), field("name", &ObjectMeta::name),
-                      field("uid", &ObjectMeta::uid), field("labels", &ObjectMeta::labels),
-                      field("annotations", &ObjectMeta::annotations),
-                      field("creationTimestamp", &ObjectMeta::creation_timestamp),
-                      field("deletionTimestamp", &ObjectMeta::deletion_timestamp));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("namespace", &ObjectMeta::ns), field("name", &ObjectMeta::name),
+                field("uid", &ObjectMeta::uid), field("labels", &ObjectMeta::labels),
+                field("annotations", &ObjectMeta::annotations),
+                field("creationTimestamp", &ObjectMeta::creation_timestamp),
+                field("deletionTimestamp", &ObjectMeta::deletion_timestamp));
   }
 };
 
@@ -38,10 +39,11 @@ struct Condition {
   std::string message;
   std::optional<WallTime> since;  // lastTransitionTime
 
-  static constexpr auto fields() {
-    return std::tuple(field("type", &Condition::type), field("status", &Condition::status),
-                      field("reason", &Condition::reason), field("message", &Condition::message),
-                      field("since", &Condition::since));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("type", &Condition::type), field("status", &Condition::status),
+                field("reason", &Condition::reason), field("message", &Condition::message),
+                field("since", &Condition::since));
   }
 };
 

@@ -24,9 +24,10 @@ struct PgBouncerId {
   std::string pod;      // the Pod, or the address given in the configuration
   auto operator<=>(const PgBouncerId&) const = default;
 
-  static constexpr auto fields() {
-    return std::tuple(field("namespace", &PgBouncerId::ns), field("cluster", &PgBouncerId::cluster),
-                      field("pooler", &PgBouncerId::pooler), field("pod", &PgBouncerId::pod));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("namespace", &PgBouncerId::ns), field("cluster", &PgBouncerId::cluster),
+                field("pooler", &PgBouncerId::pooler), field("pod", &PgBouncerId::pod));
   }
 };
 
@@ -48,14 +49,15 @@ struct Pool {
   std::int64_t servers_login = 0;
   Duration longest_wait{};  // maxwait and maxwait_us: of the oldest waiting client
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using P = Pool;
-    return std::tuple(
-        field("database", &P::database), field("user", &P::user), field("mode", &P::mode),
-        field("clientsActive", &P::clients_active), field("clientsWaiting", &P::clients_waiting),
-        field("serversActive", &P::servers_active), field("serversIdle", &P::servers_idle),
-        field("serversUsed", &P::servers_used), field("serversLogin", &P::servers_login),
-        field("longestWait", &P::longest_wait));
+    return with(field("database", &P::database), field("user", &P::user), field("mode", &P::mode),
+                field("clientsActive", &P::clients_active),
+                field("clientsWaiting", &P::clients_waiting),
+                field("serversActive", &P::servers_active), field("serversIdle", &P::servers_idle),
+                field("serversUsed", &P::servers_used), field("serversLogin", &P::servers_login),
+                field("longestWait", &P::longest_wait));
   }
 };
 
@@ -69,12 +71,13 @@ struct PoolTraffic {
   Duration wait_time{};   // clients waited for a server
   Duration query_time{};  // servers were at work
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using T = PoolTraffic;
-    return std::tuple(field("database", &T::database), field("transactions", &T::transactions),
-                      field("queries", &T::queries), field("receivedBytes", &T::received_bytes),
-                      field("sentBytes", &T::sent_bytes), field("waitTime", &T::wait_time),
-                      field("queryTime", &T::query_time));
+    return with(field("database", &T::database), field("transactions", &T::transactions),
+                field("queries", &T::queries), field("receivedBytes", &T::received_bytes),
+                field("sentBytes", &T::sent_bytes), field("waitTime", &T::wait_time),
+                field("queryTime", &T::query_time));
   }
 };
 
@@ -86,11 +89,12 @@ struct PgBouncerTotals {
   std::int64_t servers = 0;                 // used_servers
   std::optional<std::int64_t> max_clients;  // max_client_conn; absent where it is not told
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using T = PgBouncerTotals;
-    return std::tuple(field("databases", &T::databases), field("pools", &T::pools),
-                      field("clients", &T::clients), field("servers", &T::servers),
-                      field("maxClients", &T::max_clients));
+    return with(field("databases", &T::databases), field("pools", &T::pools),
+                field("clients", &T::clients), field("servers", &T::servers),
+                field("maxClients", &T::max_clients));
   }
 };
 
@@ -106,13 +110,13 @@ struct PooledDatabase {
   bool paused = false;
   bool disabled = false;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using D = PooledDatabase;
-    return std::tuple(field("name", &D::name), field("host", &D::host), field("port", &D::port),
-                      field("database", &D::database), field("poolSize", &D::pool_size),
-                      field("maxConnections", &D::max_connections),
-                      field("connections", &D::connections), field("paused", &D::paused),
-                      field("disabled", &D::disabled));
+    return with(field("name", &D::name), field("host", &D::host), field("port", &D::port),
+                field("database", &D::database), field("poolSize", &D::pool_size),
+                field("maxConnections", &D::max_connections), field("connections", &D::connections),
+                field("paused", &D::paused), field("disabled", &D::disabled));
   }
 };
 
@@ -129,13 +133,14 @@ struct PgBouncer {
   Observed<PgBouncerTotals> totals;
   Observed<std::vector<PooledDatabase>> databases;  // sorted by name
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using B = PgBouncer;
-    return std::tuple(field("id", &B::id), field("address", &B::address), field("via", &B::via),
-                      field("reachability", &B::reachability),
-                      field("reachabilityDetail", &B::reachability_detail),
-                      field("pools", &B::pools), field("traffic", &B::traffic),
-                      field("totals", &B::totals), field("databases", &B::databases));
+    return with(field("id", &B::id), field("address", &B::address), field("via", &B::via),
+                field("reachability", &B::reachability),
+                field("reachabilityDetail", &B::reachability_detail), field("pools", &B::pools),
+                field("traffic", &B::traffic), field("totals", &B::totals),
+                field("databases", &B::databases));
   }
 
   // Calls f(place) with the member of each answer, an Observed<T> PgBouncer::*.
@@ -156,9 +161,10 @@ struct PgBouncerSlice {
   std::vector<std::shared_ptr<const PgBouncer>> instances;
   std::vector<SourceReport> reports;  // target = "namespace/pod", or "pooler/pod"
 
-  static constexpr auto fields() {
-    return std::tuple(field("instances", &PgBouncerSlice::instances),
-                      field("reports", &PgBouncerSlice::reports));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("instances", &PgBouncerSlice::instances),
+                field("reports", &PgBouncerSlice::reports));
   }
 };
 

@@ -24,9 +24,10 @@ struct InstanceId {
   std::string pod;      // the Pod, or the instance name given in the configuration
   auto operator<=>(const InstanceId&) const = default;
 
-  static constexpr auto fields() {
-    return std::tuple(field("namespace", &InstanceId::ns), field("cluster", &InstanceId::cluster),
-                      field("pod", &InstanceId::pod));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("namespace", &InstanceId::ns), field("cluster", &InstanceId::cluster),
+                field("pod", &InstanceId::pod));
   }
 };
 
@@ -62,9 +63,9 @@ enum class Pace { kRound, kSlow, kDatabases };
 struct DatabaseAnswer {
   std::string name;
   Observed<DatabaseContent> content;
-  static constexpr auto fields() {
-    return std::tuple(field("name", &DatabaseAnswer::name),
-                      field("content", &DatabaseAnswer::content));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &DatabaseAnswer::name), field("content", &DatabaseAnswer::content));
   }
 };
 
@@ -93,9 +94,10 @@ struct Instance {
   Observed<ServerCertificate> certificate;
   std::vector<DatabaseAnswer> contents;  // of the databases that admit connections, sorted by name
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using I = Instance;
-    return std::tuple(
+    return with(
         field("id", &I::id), field("address", &I::address), field("reachability", &I::reachability),
         field("reachabilityDetail", &I::reachability_detail), field("server", &I::server),
         field("senders", &I::senders), field("walReceiver", &I::wal_receiver),
@@ -136,9 +138,10 @@ struct PostgresSlice {
   std::vector<std::shared_ptr<const Instance>> instances;
   std::vector<SourceReport> reports;  // target = "namespace/pod", or "cluster/instance"
 
-  static constexpr auto fields() {
-    return std::tuple(field("instances", &PostgresSlice::instances),
-                      field("reports", &PostgresSlice::reports));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("instances", &PostgresSlice::instances),
+                field("reports", &PostgresSlice::reports));
   }
 };
 

@@ -40,14 +40,14 @@ struct Sender {
   std::optional<Duration> flush_lag;
   std::optional<Duration> replay_lag;  // NULL when caught up and idle: not zero
 
-  static constexpr auto fields() {
-    return std::tuple(field("applicationName", &Sender::application_name),
-                      field("slotType", &Sender::slot_type), field("state", &Sender::state),
-                      field("syncState", &Sender::sync_state), field("sent", &Sender::sent),
-                      field("write", &Sender::write), field("flush", &Sender::flush),
-                      field("replay", &Sender::replay), field("writeLag", &Sender::write_lag),
-                      field("flushLag", &Sender::flush_lag),
-                      field("replayLag", &Sender::replay_lag));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("applicationName", &Sender::application_name),
+                field("slotType", &Sender::slot_type), field("state", &Sender::state),
+                field("syncState", &Sender::sync_state), field("sent", &Sender::sent),
+                field("write", &Sender::write), field("flush", &Sender::flush),
+                field("replay", &Sender::replay), field("writeLag", &Sender::write_lag),
+                field("flushLag", &Sender::flush_lag), field("replayLag", &Sender::replay_lag));
   }
 };
 
@@ -61,8 +61,9 @@ struct WalReceiver {
   std::string slot_name;
   std::string sender_host;
 
-  static constexpr auto fields() {
-    return std::tuple(
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(
         field("status", &WalReceiver::status),
         field("receivedTimeline", &WalReceiver::received_timeline),
         field("flushed", &WalReceiver::flushed), field("latestEnd", &WalReceiver::latest_end),
@@ -91,8 +92,9 @@ struct ServerFacts {
   WallTime server_time;                     // clock_timestamp()
   std::optional<WallTime> started;          // pg_postmaster_start_time()
 
-  static constexpr auto fields() {
-    return std::tuple(
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(
         field("version", &ServerFacts::version),
         field("systemIdentifier", &ServerFacts::system_identifier),
         field("inRecovery", &ServerFacts::in_recovery), field("readOnly", &ServerFacts::read_only),
@@ -128,8 +130,9 @@ struct Slot {
   std::optional<std::int64_t> xmin_age;  // transactions; NULL: it holds none
   std::optional<std::int64_t> catalog_xmin_age;
 
-  static constexpr auto fields() {
-    return std::tuple(
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(
         field("name", &Slot::name), field("type", &Slot::type), field("database", &Slot::database),
         field("temporary", &Slot::temporary), field("active", &Slot::active),
         field("restart", &Slot::restart), field("confirmedFlush", &Slot::confirmed_flush),
@@ -154,8 +157,9 @@ struct Archiver {
   std::optional<WallTime> last_failed;
   std::optional<WallTime> stats_reset;
 
-  static constexpr auto fields() {
-    return std::tuple(
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(
         field("mode", &Archiver::mode), field("archived", &Archiver::archived),
         field("failed", &Archiver::failed), field("lastArchivedWal", &Archiver::last_archived_wal),
         field("lastArchived", &Archiver::last_archived),
@@ -169,8 +173,9 @@ struct SessionCount {
   std::string state;  // active, idle, idle in transaction, ... ; a session without one: "unknown"
   std::int64_t count = 0;
 
-  static constexpr auto fields() {
-    return std::tuple(field("state", &SessionCount::state), field("count", &SessionCount::count));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("state", &SessionCount::state), field("count", &SessionCount::count));
   }
 };
 
@@ -190,18 +195,19 @@ struct Activity {
   std::int64_t waiting_for_sync_standby = 0;  // wait_event SyncRep
   std::optional<Duration> longest_wait_for_sync_standby;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using A = Activity;
-    return std::tuple(field("maxConnections", &A::max_connections),
-                      field("reservedConnections", &A::reserved_connections),
-                      field("connections", &A::connections), field("sessions", &A::sessions),
-                      field("longestTransaction", &A::longest_transaction),
-                      field("longestTransactionBy", &A::longest_transaction_by),
-                      field("longestIdleInTransaction", &A::longest_idle_in_transaction),
-                      field("longestIdleInTransactionBy", &A::longest_idle_in_transaction_by),
-                      field("waitingForLock", &A::waiting_for_lock),
-                      field("waitingForSyncStandby", &A::waiting_for_sync_standby),
-                      field("longestWaitForSyncStandby", &A::longest_wait_for_sync_standby));
+    return with(field("maxConnections", &A::max_connections),
+                field("reservedConnections", &A::reserved_connections),
+                field("connections", &A::connections), field("sessions", &A::sessions),
+                field("longestTransaction", &A::longest_transaction),
+                field("longestTransactionBy", &A::longest_transaction_by),
+                field("longestIdleInTransaction", &A::longest_idle_in_transaction),
+                field("longestIdleInTransactionBy", &A::longest_idle_in_transaction_by),
+                field("waitingForLock", &A::waiting_for_lock),
+                field("waitingForSyncStandby", &A::waiting_for_sync_standby),
+                field("longestWaitForSyncStandby", &A::longest_wait_for_sync_standby));
   }
 };
 
@@ -212,18 +218,20 @@ struct XminHolder {
   std::int64_t age = 0;  // transactions
   std::optional<WallTime> since;  // its transaction's start, or when it was prepared
 
-  static constexpr auto fields() {
-    return std::tuple(field("kind", &XminHolder::kind), field("name", &XminHolder::name),
-                      field("age", &XminHolder::age), field("since", &XminHolder::since));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("kind", &XminHolder::kind), field("name", &XminHolder::name),
+                field("age", &XminHolder::age), field("since", &XminHolder::since));
   }
 };
 
 struct PreparedTransactions {
   std::int64_t count = 0;
   std::optional<WallTime> oldest;  // prepared at
-  static constexpr auto fields() {
-    return std::tuple(field("count", &PreparedTransactions::count),
-                      field("oldest", &PreparedTransactions::oldest));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("count", &PreparedTransactions::count),
+                field("oldest", &PreparedTransactions::oldest));
   }
 };
 
@@ -244,25 +252,27 @@ struct DatabaseFacts {
   std::string collation_recorded;  // datcollversion (15+); empty: NULL, or before 15
   std::string collation_actual;    // pg_database_collation_actual_version (15+)
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using D = DatabaseFacts;
-    return std::tuple(
-        field("name", &D::name), field("allowsConnections", &D::allows_connections),
-        field("isTemplate", &D::is_template), field("xidAge", &D::xid_age),
-        field("mxidAge", &D::mxid_age), field("deadlocks", &D::deadlocks),
-        field("conflicts", &D::conflicts), field("checksumFailures", &D::checksum_failures),
-        field("lastChecksumFailure", &D::last_checksum_failure), field("commits", &D::commits),
-        field("rollbacks", &D::rollbacks), field("statsReset", &D::stats_reset),
-        field("collationRecorded", &D::collation_recorded),
-        field("collationActual", &D::collation_actual));
+    return with(field("name", &D::name), field("allowsConnections", &D::allows_connections),
+                field("isTemplate", &D::is_template), field("xidAge", &D::xid_age),
+                field("mxidAge", &D::mxid_age), field("deadlocks", &D::deadlocks),
+                field("conflicts", &D::conflicts), field("checksumFailures", &D::checksum_failures),
+                field("lastChecksumFailure", &D::last_checksum_failure),
+                field("commits", &D::commits), field("rollbacks", &D::rollbacks),
+                field("statsReset", &D::stats_reset),
+                field("collationRecorded", &D::collation_recorded),
+                field("collationActual", &D::collation_actual));
   }
 };
 
 struct DatabaseSize {
   std::string name;
   std::int64_t bytes = 0;
-  static constexpr auto fields() {
-    return std::tuple(field("name", &DatabaseSize::name), field("bytes", &DatabaseSize::bytes));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &DatabaseSize::name), field("bytes", &DatabaseSize::bytes));
   }
 };
 
@@ -275,11 +285,12 @@ struct WalDirectory {
   std::optional<WallTime> oldest_ready;
   std::int64_t done = 0;
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using W = WalDirectory;
-    return std::tuple(field("files", &W::files), field("bytes", &W::bytes),
-                      field("segmentBytes", &W::segment_bytes), field("ready", &W::ready),
-                      field("oldestReady", &W::oldest_ready), field("done", &W::done));
+    return with(field("files", &W::files), field("bytes", &W::bytes),
+                field("segmentBytes", &W::segment_bytes), field("ready", &W::ready),
+                field("oldestReady", &W::oldest_ready), field("done", &W::done));
   }
 };
 
@@ -291,10 +302,11 @@ struct Setting {
   std::string source;
   bool pending_restart = false;
 
-  static constexpr auto fields() {
-    return std::tuple(field("name", &Setting::name), field("value", &Setting::value),
-                      field("unit", &Setting::unit), field("source", &Setting::source),
-                      field("pendingRestart", &Setting::pending_restart));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &Setting::name), field("value", &Setting::value),
+                field("unit", &Setting::unit), field("source", &Setting::source),
+                field("pendingRestart", &Setting::pending_restart));
   }
 };
 
@@ -305,10 +317,11 @@ struct SettingOverride {
   std::string name;
   std::string value;
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("role", &SettingOverride::role), field("database", &SettingOverride::database),
-        field("name", &SettingOverride::name), field("value", &SettingOverride::value));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("role", &SettingOverride::role),
+                field("database", &SettingOverride::database),
+                field("name", &SettingOverride::name), field("value", &SettingOverride::value));
   }
 };
 
@@ -317,10 +330,11 @@ struct Settings {
   std::vector<std::string> pending_restart;  // names of all settings that wait for a restart
   std::vector<SettingOverride> overrides;
 
-  static constexpr auto fields() {
-    return std::tuple(field("values", &Settings::values),
-                      field("pendingRestart", &Settings::pending_restart),
-                      field("overrides", &Settings::overrides));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("values", &Settings::values),
+                field("pendingRestart", &Settings::pending_restart),
+                field("overrides", &Settings::overrides));
   }
 };
 
@@ -340,12 +354,13 @@ struct Subscription {
   std::optional<std::int64_t> apply_errors;  // 15+
   std::optional<std::int64_t> sync_errors;   // 15+
 
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using S = Subscription;
-    return std::tuple(field("name", &S::name), field("database", &S::database),
-                      field("enabled", &S::enabled), field("workerRunning", &S::worker_running),
-                      field("received", &S::received), field("lastMessage", &S::last_message),
-                      field("applyErrors", &S::apply_errors), field("syncErrors", &S::sync_errors));
+    return with(field("name", &S::name), field("database", &S::database),
+                field("enabled", &S::enabled), field("workerRunning", &S::worker_running),
+                field("received", &S::received), field("lastMessage", &S::last_message),
+                field("applyErrors", &S::apply_errors), field("syncErrors", &S::sync_errors));
   }
 };
 
@@ -354,10 +369,11 @@ struct CollationMismatch {
   std::string name;  // schema-qualified
   std::string recorded;
   std::string actual;
-  static constexpr auto fields() {
-    return std::tuple(field("name", &CollationMismatch::name),
-                      field("recorded", &CollationMismatch::recorded),
-                      field("actual", &CollationMismatch::actual));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &CollationMismatch::name),
+                field("recorded", &CollationMismatch::recorded),
+                field("actual", &CollationMismatch::actual));
   }
 };
 
@@ -366,11 +382,11 @@ struct DatabaseContent {
   std::vector<CollationMismatch> collations;
   std::int64_t unlogged_tables = 0;
   std::vector<std::string> unlogged_examples;  // schema-qualified, a few
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using C = DatabaseContent;
-    return std::tuple(field("collations", &C::collations),
-                      field("unloggedTables", &C::unlogged_tables),
-                      field("unloggedExamples", &C::unlogged_examples));
+    return with(field("collations", &C::collations), field("unloggedTables", &C::unlogged_tables),
+                field("unloggedExamples", &C::unlogged_examples));
   }
 };
 
@@ -380,10 +396,11 @@ struct ServerCertificate {
   std::string issuer;
   WallTime not_before;
   WallTime not_after;
-  static constexpr auto fields() {
+  template <typename With>
+  static auto fields(With&& with) {
     using C = ServerCertificate;
-    return std::tuple(field("subject", &C::subject), field("issuer", &C::issuer),
-                      field("notBefore", &C::not_before), field("notAfter", &C::not_after));
+    return with(field("subject", &C::subject), field("issuer", &C::issuer),
+                field("notBefore", &C::not_before), field("notAfter", &C::not_after));
   }
 };
 

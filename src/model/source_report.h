@@ -28,18 +28,19 @@ struct SourceReport {
   bool not_set_up = false;                        // no credential: neither up nor down
   bool not_installed = false;                     // the API group does not exist here
 
-  static constexpr auto fields() {
-    return std::tuple(
-        field("source", &SourceReport::source), field("target", &SourceReport::target),
-        field("pending", &SourceReport::pending), field("up", &SourceReport::up),
-        field("lastSuccess", &SourceReport::last_success),
-        field("lastDuration", &SourceReport::last_duration), field("errors", &SourceReport::errors),
-        field("lastError", &SourceReport::last_error),
-        field("clockSkewSeconds", &SourceReport::clock_skew_seconds),
-        field("requests", &SourceReport::requests),
-        field("receivedBytes", &SourceReport::received_bytes),
-        field("notSetUp", &SourceReport::not_set_up),
-        field("notInstalled", &SourceReport::not_installed));
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("source", &SourceReport::source), field("target", &SourceReport::target),
+                field("pending", &SourceReport::pending), field("up", &SourceReport::up),
+                field("lastSuccess", &SourceReport::last_success),
+                field("lastDuration", &SourceReport::last_duration),
+                field("errors", &SourceReport::errors),
+                field("lastError", &SourceReport::last_error),
+                field("clockSkewSeconds", &SourceReport::clock_skew_seconds),
+                field("requests", &SourceReport::requests),
+                field("receivedBytes", &SourceReport::received_bytes),
+                field("notSetUp", &SourceReport::not_set_up),
+                field("notInstalled", &SourceReport::not_installed));
   }
 };
 
