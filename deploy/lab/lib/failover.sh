@@ -76,7 +76,7 @@ rejoin() { # POD
   make_slot "$(slot_of "$1")"
   # Until the first checkpoint after it was promoted, its control file is that of the old timeline.
   sql "$primary" checkpoint
-  if as_postgres pg_rewind -D "$data" --no-sync \
+  if as_postgres timeout 120 pg_rewind -D "$data" --no-sync \
     --source-server "host=$LAB/run/$primary port=$PG_PORT user=postgres dbname=postgres" \
     >>"$LAB/log/$1.log" 2>&1; then
     find "$data/pg_replslot" -mindepth 1 -delete

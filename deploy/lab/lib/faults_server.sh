@@ -49,7 +49,7 @@ occupied() { sql "$primary" "select count(*) from pg_stat_activity where applica
 crowd_is_there() { ! running "helper-crowd-$1" || [ "$(occupied)" -ge "$2" ]; } # ROUND SESSIONS
 is_full() {
   local said
-  ! said=$(PGPASSWORD=$(secret app) psql -X -q -d "$(app_conninfo)" -c 'select 1' 2>&1) &&
+  ! said=$(PGPASSWORD=$(secret app) timeout 10 psql -X -q -d "$(app_conninfo)" -c 'select 1' 2>&1) &&
     [[ $said == *"too many clients"* || $said == *"slots are reserved"* ]]
 }
 mend_connections_exhausted() {
@@ -177,7 +177,7 @@ break_pooler_paused() {
 mend_pooler_paused() { ! running pgbouncer-rw || [ "$(is_paused rw)" != 1 ] || console rw 'RESUME app'; }
 # By name: the columns of SHOW DATABASES differ between versions.
 is_paused() { # rw|ro
-  PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) psql -h "$(pooler_address_of "$1")" -p "$POOLER_PORT" \
+  PGCONNECT_TIMEOUT=5 PGPASSWORD=$(secret app) timeout 10 psql -h "$(pooler_address_of "$1")" -p "$POOLER_PORT" \
     -U app -d pgbouncer -X -q -A -c 'SHOW DATABASES' |
     awk -F'|' 'NR == 1 { for (i = 1; i <= NF; i++) column[$i] = i; next } $column["name"] == "app" { print $column["paused"] }'
 }

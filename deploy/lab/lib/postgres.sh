@@ -53,10 +53,11 @@ make_server_certificate() { # POD DAYS
 data_of() { echo "$LAB/pg/$1"; }
 slot_of() { echo "_cnpg_${1//-/_}"; }
 
-# sql POD STATEMENT [DATABASE]: as superuser through the socket that only this account can reach.
+# sql POD STATEMENT [DATABASE]: as superuser through the socket that only this account can reach. A
+# server that hangs is given up, a statement that does not end is cancelled.
 sql() {
-  PGCONNECT_TIMEOUT=5 as_postgres psql -h "$LAB/run/$1" -p "$PG_PORT" -U postgres -d "${3:-postgres}" \
-    -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"
+  PGCONNECT_TIMEOUT=5 PGOPTIONS='-c statement_timeout=60s' as_postgres timeout 90 psql -h "$LAB/run/$1" -p "$PG_PORT" \
+    -U postgres -d "${3:-postgres}" -X -q -A -t -v ON_ERROR_STOP=1 -c "$2"
 }
 
 replication_conninfo() { # POD [PORT]
@@ -150,15 +151,16 @@ make_slot() { # NAME, on the primary
     where not exists (select from pg_replication_slots where slot_name = '$1')" >/dev/null
 }
 
-# On the primary. Whoever reads it is sent away, and it is gone before they can come back.
+# On the primary. Whoever reads it is sent away, again and again: a receiver may be back before the
+# slot is gone.
 drop_slot() { # NAME
   sql "$primary" "do \$\$ begin
-    perform pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '$1' and active;
     while exists (select from pg_replication_slots where slot_name = '$1') loop
       begin
+        perform pg_terminate_backend(active_pid) from pg_replication_slots where slot_name = '$1' and active;
         perform pg_drop_replication_slot('$1');
       exception when object_in_use then
-        perform pg_sleep(0.02);
+        perform pg_sleep(0.005);
       end;
     end loop;
   end \$\$"
@@ -171,7 +173,7 @@ clone_standby() { # POD
   rm -rf "$data"
   empty_wal_of "$pod"
   make_slot "$slot"
-  as_postgres pg_basebackup -D "$data" --waldir "$(wal_of "$pod")" -d "$(replication_conninfo "$pod-join")" -S "$slot" -X stream \
+  as_postgres timeout 300 pg_basebackup -D "$data" --waldir "$(wal_of "$pod")" -d "$(replication_conninfo "$pod-join")" -S "$slot" -X stream \
     -c fast --no-sync 2>>"$LAB/log/$pod.log"
   write_instance_conf "$pod"
   as_postgres touch "$data/standby.signal"
