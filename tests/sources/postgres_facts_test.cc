@@ -346,6 +346,23 @@ TEST_CASE("overrides of settings and what waits for a restart are told", "[sourc
                                               "careless/ synchronous_commit=off"});
 }
 
+TEST_CASE("of an archive_command only is told whether it archives", "[sources][postgres]") {
+  PostgresServer server(
+      with_settings({"archive_mode=on", "archive_command='false --password=hunter2'"}));
+  Harness harness(all_at_once());
+  harness.watch({testing::instance_target(server, "pg-1")});
+  const auto with_value = [](std::string_view value) {
+    return [value](const model::Settings& settings) {
+      const model::Setting* command = model::find_setting(settings, "archive_command");
+      return command != nullptr && command->value == value;
+    };
+  };
+  until<model::Settings>(harness, &Instance::settings, with_value("(set)"));
+  server.sql("alter system set archive_command = '/bin/true'");
+  server.sql("select pg_reload_conf()");
+  until<model::Settings>(harness, &Instance::settings, with_value("/bin/true"));
+}
+
 TEST_CASE("a look into each database finds other collations and unlogged tables",
           "[sources][postgres]") {
   PostgresServer server;

@@ -34,8 +34,10 @@ PgFailure first_failure(const std::vector<PgResult<PgRows>>& answers) {
 
 Result<ServerAnswer> server_answer(const PgResult<PgRows>& rows, const std::string& user) {
   if (!rows && rows.failure().error.code() == ErrorCode::kForbidden) {
-    const Error grant =
-        missing_grant("execute on functions pg_control_system(), pg_control_checkpoint()", user);
+    const Error grant = missing_grant(
+        "execute on functions pg_control_system(), pg_control_checkpoint(), "
+        "pg_control_recovery()",
+        user);
     return Error(grant.code(), grant.message() + ": " + rows.failure().error.message());
   }
   if (!rows) return rows.failure().error;

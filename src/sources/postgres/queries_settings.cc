@@ -50,6 +50,12 @@ constexpr std::array kJudged = {
 };
 static_assert(std::ranges::is_sorted(kJudged));
 
+// An archive_command may hold a password. What archives nothing is told as it is.
+constexpr std::string_view kShownSetting =
+    "case when name = 'archive_command'"
+    " and setting not in ('', '(disabled)', 'true', '/bin/true', '/usr/bin/true', ':')"
+    " then '(set)' else setting end";
+
 std::string quoted_list() {
   std::string list;
   for (const std::string_view name : kJudged) {
@@ -75,7 +81,10 @@ std::string settings_sql(int version) {
   sql.append(version >= kVersion15 ? "usage" : "member")
       .append(
           "') as flag, null::text as role, null::text as database"
-          " union all select 'value', name, setting, unit, source, pending_restart, null, null"
+          " union all select 'value', name, ")
+      .append(kShownSetting)
+      .append(
+          ", unit, source, pending_restart, null, null"
           " from s where name in (")
       .append(judged)
       .append(
