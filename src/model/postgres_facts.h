@@ -297,8 +297,7 @@ struct WalDirectory {
 // A row of pg_settings, of the settings that keelwatch judges (queries.cc lists them).
 struct Setting {
   std::string name;
-  // `setting`, in the setting's own unit; of an archive_command that archives something "(set)".
-  std::string value;
+  std::string value;  // `setting`, in the setting's own unit
   std::string unit;   // kB, 8kB, MB, s, ms, min; empty: none
   std::string source;
   bool pending_restart = false;
