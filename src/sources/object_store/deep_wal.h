@@ -1,0 +1,55 @@
+// Proves archived segments by reading every record of them: what recovery would find in them.
+// Threads: the loop's. Destroying the task ends its request.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/event_loop.h"
+#include "model/archive.h"
+#include "sources/object_store/object_reader.h"
+
+namespace keelwatch::sources {
+
+struct DeepWalFile {
+  model::WalSegment segment;
+  std::string key;  // its suffix tells the compression
+  std::int64_t bytes = 0;
+  std::optional<WallTime> modified;
+};
+
+struct DeepWalRequest {
+  std::int64_t segment_bytes = model::kDefaultWalSegmentBytes;
+  std::optional<std::uint64_t> system_id;  // without it that of the first segment
+  // In the order of replay. A segment continues the one before it here if its number is the next
+  // one: of a timeline and its parent only those may be here that recovery would read.
+  std::vector<DeepWalFile> files;
+};
+
+// The time of the newest commit whose record ends in a segment: restoring up to that segment
+// restores up to that time.
+struct SegmentCommit {
+  model::WalSegment segment;
+  WallTime newest{};
+};
+
+struct DeepWalProof {
+  // by = deep, joined where they touch. A segment whose last record goes on in one that was not
+  // read is not in them, and has no fault either.
+  std::vector<model::WalProof> proofs;
+  std::vector<model::WalFault> faults;  // a record damaged across two segments is one of both
+  std::vector<SegmentCommit> commits;   // segments without a commit, or with a fault, have none
+  std::vector<model::WalSegment> gone;  // deleted since they were listed
+  std::int64_t bytes = 0;               // read, as stored
+};
+
+// Errors, and with them no verdict: those of the store, except for what is gone; kTooLarge: more
+// than options.max_bytes; kUnsupported: a compression. loop, reader and options must outlive the
+// task.
+[[nodiscard]] Task<Result<DeepWalProof>> prove_wal(EventLoop& loop, ObjectReader& reader,
+                                                   DeepWalRequest request,
+                                                   const DeepOptions& options);
+
+}  // namespace keelwatch::sources
