@@ -63,6 +63,7 @@ struct HttpRequest {
   SteadyTime deadline;      // of the whole fetch(); of the headers for open()
   Duration connect_timeout = std::chrono::seconds(5);
   std::size_t max_body_bytes = 64U << 20U;  // fetch() only; more is kTooLarge
+  bool raw_body = false;  // the body's bytes as they are stored: no gzip asked for, none undone
 };
 
 struct HttpResponse {

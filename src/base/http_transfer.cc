@@ -102,7 +102,11 @@ void HttpTransfer::set_options(const std::vector<IpAddress>& addresses) {
   curl_easy_setopt(easy_, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy_, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(easy_, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "gzip");
+  if (request_.raw_body) {
+    curl_easy_setopt(easy_, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+  } else {
+    curl_easy_setopt(easy_, CURLOPT_ACCEPT_ENCODING, "gzip");
+  }
   curl_easy_setopt(easy_, CURLOPT_USERAGENT, "keelwatch");
   curl_easy_setopt(easy_, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
   curl_easy_setopt(easy_, CURLOPT_CONNECTTIMEOUT_MS, to_millis(request_.connect_timeout));

@@ -47,6 +47,11 @@ inline constexpr std::size_t kVolumeStatsSamples = 100'000;  // six per mounted 
 inline constexpr std::size_t kKubelets = 5'000;              // Kubernetes' own limit of nodes
 inline constexpr std::size_t kScrapeTargets = 1'000;
 
+// Object stores.
+inline constexpr std::size_t kS3PageBytes = 8 * kMiB;  // 1,000 keys of 1,024 bytes: 3 MiB encoded
+inline constexpr std::size_t kS3RefusalBytes = 64 * kKiB;  // an error takes 500 bytes
+inline constexpr int kS3Attempts = 6;  // with pauses of 0.2, 0.4, ... s a server may rest 6 s
+
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;  // browsers send up to 8 KiB

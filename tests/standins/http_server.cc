@@ -160,8 +160,10 @@ class Connection final : public ServerConnection {
     }
     head += "Date: " + http_date(std::time(nullptr) + skew_seconds_.load()) + "\r\n";
     if (!keep_alive_) head += "Connection: close\r\n";
-    head += chunked ? std::string("Transfer-Encoding: chunked\r\n\r\n")
-                    : "Content-Length: " + std::to_string(reply.body.size()) + "\r\n\r\n";
+    head += chunked
+                ? std::string("Transfer-Encoding: chunked\r\n\r\n")
+                : "Content-Length: " + std::to_string(reply.length.value_or(reply.body.size())) +
+                      "\r\n\r\n";
     return head;
   }
 
@@ -169,6 +171,7 @@ class Connection final : public ServerConnection {
   static constexpr bool kTls = !std::is_same_v<Stream, tcp::socket>;
   static constexpr std::size_t kMaxQueuedBytes = 512U << 20U;
   static constexpr std::size_t kMaxBodyBytes = 64U << 20U;
+  static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
   std::shared_ptr<Connection> self() {
     return std::static_pointer_cast<Connection>(shared_from_this());
@@ -197,6 +200,21 @@ class Connection final : public ServerConnection {
   void read_request() {
     parser_.emplace();
     parser_->body_limit(kMaxBodyBytes);
+    http::async_read_header(
+        stream_, buffer_, *parser_, [self = self()](boost::system::error_code error, std::size_t) {
+          if (error) return self->close(false);
+          const auto& expect = self->parser_->get()[http::field::expect];
+          if (!boost::beast::iequals(expect, "100-continue")) return self->read_body();
+          // Who waits for it (botocore, for a second) has sent nothing of the body yet.
+          net::async_write(self->stream_, net::buffer(kContinue),
+                           [self](boost::system::error_code failed, std::size_t) {
+                             if (failed) return self->close(false);
+                             self->read_body();
+                           });
+        });
+  }
+
+  void read_body() {
     http::async_read(stream_, buffer_, *parser_,
                      [self = self()](boost::system::error_code error, std::size_t) {
                        if (error) return self->close(false);

@@ -37,6 +37,8 @@ struct ServerReply {
   int status = 200;
   std::vector<std::pair<std::string, std::string>> headers;
   std::string body;
+  std::optional<std::uint64_t> length =
+      {};  // answer to a HEAD: what Content-Length says of no body
 };
 
 class ServerConnection;

@@ -21,6 +21,8 @@
 
 namespace keelwatch::sources {
 
+struct S3Refusal;
+
 struct S3Bucket {
   std::string endpoint;  // scheme://host[:port]; empty: AWS's own of the region
   std::string bucket;
@@ -57,7 +59,7 @@ struct S3Traffic {
   std::uint64_t list_requests = 0;
   std::uint64_t get_requests = 0;
   std::uint64_t settings_requests = 0;
-  std::uint64_t received_bytes = 0;  // on the wire
+  std::uint64_t received_bytes = 0;  // on the wire; of an opened object, what it is to have
 };
 
 class S3Client {
@@ -65,8 +67,9 @@ class S3Client {
   S3Client(SourceContext context, S3Bucket bucket);
 
   // Errors of all: kNotFound (NoSuchBucket, NoSuchKey), kForbidden (AccessDenied, a wrong key, a
-  // skewed clock), kUnavailable, kTimeout, kMalformed (no S3 answer, or one that ends early),
-  // kTooLarge.
+  // skewed clock), kUnavailable (a connection that is cut within an answer, too), kTimeout,
+  // kMalformed (no S3 answer, or one that ends early), kTooLarge, kInvalid (a wrong endpoint or
+  // region), kUnsupported (the server does not have this).
   [[nodiscard]] Task<Result<S3Page>> list(S3ListRequest request, SteadyTime deadline);
 
   // The whole object; more than max_bytes is kTooLarge.
@@ -87,6 +90,18 @@ class S3Client {
   [[nodiscard]] const S3Traffic& traffic() const { return traffic_; }
 
  private:
+  // `key` "": the bucket; `query` without "?", sorted.
+  [[nodiscard]] Result<HttpRequest> request(std::string_view key, std::string_view query,
+                                            SteadyTime deadline) const;
+  // Asks again while the server is busy. The answer's status is 200 or 206, or the error says why
+  // not; `refused` then holds what the server said, if it said something.
+  [[nodiscard]] Task<Result<HttpResponse>> ask(std::string key, HttpRequest request,
+                                               std::uint64_t& count, S3Refusal& refused);
+  [[nodiscard]] Error explained(const S3Refusal& refusal, const std::string& key,
+                                const HttpResponse& response, WallTime sent) const;
+  [[nodiscard]] Task<Result<void>> setting(const char* name, std::string prefix,
+                                           SteadyTime deadline, model::BucketSettings& into);
+
   SourceContext context_;
   S3Bucket bucket_;
   S3Traffic traffic_;
