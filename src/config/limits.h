@@ -51,6 +51,19 @@ inline constexpr std::size_t kScrapeTargets = 1'000;
 inline constexpr std::size_t kS3PageBytes = 8 * kMiB;  // 1,000 keys of 1,024 bytes: 3 MiB encoded
 inline constexpr std::size_t kS3RefusalBytes = 64 * kKiB;  // an error takes 500 bytes
 inline constexpr int kS3Attempts = 6;  // with pauses of 0.2, 0.4, ... s a server may rest 6 s
+inline constexpr std::size_t kArchiveObjects = 10'000'000;  // 160 TB of WAL segments of 16 MiB
+inline constexpr std::size_t kListingPages = 50'000;        // a page has up to 1000 objects
+inline constexpr std::size_t kWalSpans = 200'000;        // one per 4 GiB of WAL where all is well
+inline constexpr std::size_t kWalFaults = 20'000;        // beyond them nothing is told of a WAL
+inline constexpr std::size_t kPartialSegments = 10'000;  // one per promotion
+inline constexpr std::size_t kTimelines = 2'000;         // each costs a request per pass
+inline constexpr std::size_t kForeignNames = 20;         // examples, for people
+inline constexpr std::size_t kBackupObjects = 200'000;   // files of all base backups
+inline constexpr std::size_t kBackupInfoBytes = 4 * kMiB;  // holds the backup label and statistics
+inline constexpr std::size_t kHistoryBytes = 1 * kMiB;     // a line per promotion
+inline constexpr std::size_t kSegmentsToProve = 50'000;    // waiting for a look at their first page
+inline constexpr std::size_t kFirstPageBytes =
+    5 * kMiB;  // compressed: lz4 has blocks of up to 4 MiB
 
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers

@@ -9,7 +9,7 @@
 
 #include "base/file.h"
 #include "tests/support/compress.h"
-#include "tests/support/memory_bucket.h"
+#include "tests/support/memory_objects.h"
 #include "tests/support/postgres_server.h"
 
 namespace keelwatch::sources {
@@ -119,7 +119,7 @@ struct Case {
   }
 
   Sample sample;
-  testing::MemoryBucket bucket;
+  testing::MemoryObjects bucket;
   DeepOptions options;
   EventLoop loop;
 };

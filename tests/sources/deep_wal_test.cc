@@ -4,7 +4,7 @@
 #include <string>
 
 #include "tests/support/compress.h"
-#include "tests/support/memory_bucket.h"
+#include "tests/support/memory_objects.h"
 #include "tests/support/wal_writer.h"
 
 namespace keelwatch::sources {
@@ -14,7 +14,7 @@ using testing::WalWriter;
 
 // Segments 5 to 9 of timeline 1: every last record crosses, but for that of 9.
 struct Archive {
-  testing::MemoryBucket bucket;
+  testing::MemoryObjects bucket;
   DeepWalRequest request;
   DeepOptions options;
   EventLoop loop;
