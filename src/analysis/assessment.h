@@ -9,6 +9,7 @@
 #include "analysis/filesystem.h"
 #include "analysis/operators.h"
 #include "analysis/pooling.h"
+#include "analysis/recovery.h"
 #include "analysis/replication.h"
 #include "analysis/slots.h"
 #include "analysis/topology.h"
@@ -28,6 +29,7 @@ struct Assessment {
   std::vector<OperatorHealth> operators;
   std::vector<Pooling> poolers;
   std::vector<Filesystem> filesystems;
+  RecoveryAssessment recovery;
 };
 
 // What analyses remember from step to step.
@@ -37,6 +39,7 @@ struct Memory {
   FilesystemMemory filesystems;
   FailoverMemory failover;
   OperatorMemory operators;
+  RecoveryMemory recovery;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

@@ -27,6 +27,9 @@ Result<model::PgBouncerSlice> decode(JsonValue value, const model::PgBouncerSlic
 Result<model::FilesystemSlice> decode(JsonValue value, const model::FilesystemSlice* /*tag*/) {
   return model::decode_filesystem_slice(value);
 }
+Result<model::ArchiveSlice> decode(JsonValue value, const model::ArchiveSlice* /*tag*/) {
+  return model::decode_archive_slice(value);
+}
 
 // Calls f(name, place) for each slice that tapes hold.
 template <typename F>

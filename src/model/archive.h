@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,6 +39,12 @@ struct ArchiveId {
 
 // "s3://bucket/path".
 [[nodiscard]] std::string destination(const ArchiveId& id);
+// The place of a server below a barman destinationPath (s3://bucket/path) at an endpointURL;
+// nothing: it is in no S3 object store. Slashes at the ends and the case of the host make no
+// difference.
+[[nodiscard]] std::optional<ArchiveId> archive_at(std::string_view endpoint_url,
+                                                  std::string_view destination_path,
+                                                  std::string server);
 // "s3://bucket/path/server": for people, and the target of a SourceReport.
 [[nodiscard]] std::string text(const ArchiveId& id);
 
@@ -156,12 +163,14 @@ struct WalProof {
   std::int64_t timeline = 0;
   std::int64_t first = 0;
   std::int64_t last = 0;
-  std::string by;  // header, deep
+  std::string by;                           // header, deep
+  std::optional<WallTime> last_modified{};  // of the segment `last`: how far in time it is proven
 
   template <typename With>
   static auto fields(With&& with) {
     return with(field("timeline", &WalProof::timeline), field("first", &WalProof::first),
-                field("last", &WalProof::last), field("by", &WalProof::by));
+                field("last", &WalProof::last), field("by", &WalProof::by),
+                field("lastModified", &WalProof::last_modified));
   }
 };
 
@@ -173,11 +182,13 @@ struct WalFault {
   std::string kind;
   std::string detail;  // for people: what was found, what was expected
   std::optional<WallTime> modified;
+  std::optional<WallTime> previous_modified{};  // of the segment before it: when it was whole last
 
   template <typename With>
   static auto fields(With&& with) {
     return with(field("segment", &WalFault::segment), field("kind", &WalFault::kind),
-                field("detail", &WalFault::detail), field("modified", &WalFault::modified));
+                field("detail", &WalFault::detail), field("modified", &WalFault::modified),
+                field("previousModified", &WalFault::previous_modified));
   }
 };
 

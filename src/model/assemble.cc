@@ -158,6 +158,19 @@ std::shared_ptr<const PgBouncer> fresh(std::shared_ptr<const PgBouncer> pgbounce
   return std::make_shared<const PgBouncer>(std::move(aged));
 }
 
+std::shared_ptr<const Archive> fresh(std::shared_ptr<const Archive> archive,
+                                     const Staleness& staleness) {
+  bool all_fresh = true;
+  Archive::for_each_answer(
+      [&](auto place) { all_fresh = all_fresh && !staleness.expired((*archive).*place); });
+  if (all_fresh) return archive;
+  Archive aged = *archive;
+  Archive::for_each_answer([&](auto place) {
+    aged.*place = staleness.apply((*archive).*place, staleness.source() + " " + text(archive->id));
+  });
+  return std::make_shared<const Archive>(std::move(aged));
+}
+
 // An object whose only answer is `place`, and what its answers call it.
 template <typename T, typename Answer>
 std::shared_ptr<const T> fresh(std::shared_ptr<const T> object, Observed<Answer> T::* place,
@@ -228,6 +241,10 @@ World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
   world.scrapes = fresh_slice(slices.scrapes, scrapes, [&](ScrapeSlice& slice) {
     return age_all(slice.targets,
                    [&](const auto& t) { return fresh(t, &Scrape::page, scrapes, t->url); });
+  });
+  const Staleness stores = staleness("object_store", freshness.archives);
+  world.archives = fresh_slice(slices.archives, stores, [&](ArchiveSlice& slice) {
+    return age_all(slice.archives, [&](const auto& a) { return fresh(a, stores); });
   });
   return world;
 }

@@ -21,6 +21,7 @@ struct Freshness {
   Duration pgbouncer = std::chrono::seconds(15);
   Duration filesystems = std::chrono::minutes(3);
   Duration scrapes = std::chrono::seconds(45);
+  Duration archives = std::chrono::minutes(10);  // of a listing
 };
 
 // `awaited_since`: since when the sources have been expected to publish; nullopt: they are not (a

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "model/archive.h"
 #include "model/filesystem.h"
 #include "model/kubernetes.h"
 #include "model/pgbouncer.h"
@@ -21,6 +22,8 @@ void encode(JsonWriter& out, const KubernetesSlice& slice);
 void encode(JsonWriter& out, const PostgresSlice& slice);
 void encode(JsonWriter& out, const PgBouncerSlice& slice);
 void encode(JsonWriter& out, const FilesystemSlice& slice);
+void encode(JsonWriter& out, const ArchiveSlice& slice);
+void encode(JsonWriter& out, const Archive& archive);
 void encode(JsonWriter& out, const Cluster& cluster);
 void encode(JsonWriter& out, const Pod& pod);
 void encode(JsonWriter& out, const Instance& instance);
@@ -31,5 +34,6 @@ void encode(JsonWriter& out, const SourceReport& report);
 [[nodiscard]] Result<PostgresSlice> decode_postgres_slice(JsonValue value);
 [[nodiscard]] Result<PgBouncerSlice> decode_pgbouncer_slice(JsonValue value);
 [[nodiscard]] Result<FilesystemSlice> decode_filesystem_slice(JsonValue value);
+[[nodiscard]] Result<ArchiveSlice> decode_archive_slice(JsonValue value);
 
 }  // namespace keelwatch::model

@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "model/archive.h"
 #include "model/filesystem.h"
 #include "model/kubernetes.h"
 #include "model/pgbouncer.h"
@@ -21,6 +22,7 @@ struct Slices {
   std::shared_ptr<const PgBouncerSlice> pgbouncer = nullptr;
   std::shared_ptr<const FilesystemSlice> filesystems = nullptr;
   std::shared_ptr<const ScrapeSlice> scrapes = nullptr;
+  std::shared_ptr<const ArchiveSlice> archives = nullptr;
 
   // Calls f(name, place) with the member of each source, a shared_ptr<const Slice> Slices::*.
   template <typename F>
@@ -30,6 +32,7 @@ struct Slices {
     f(std::string_view("pgbouncer"), &Slices::pgbouncer);
     f(std::string_view("filesystems"), &Slices::filesystems);
     f(std::string_view("scrapes"), &Slices::scrapes);
+    f(std::string_view("archives"), &Slices::archives);
   }
 
   // Takes over those that `news` has.
