@@ -2,20 +2,12 @@
 
 #include <utility>
 
-#include "base/file.h"
-#include "config/limits.h"
+#include "app/credentials.h"
+#include "discovery/archives.h"
 #include "discovery/discover.h"
 #include "discovery/poolers.h"
 
 namespace keelwatch::app {
-namespace {
-
-Result<std::string> read_credential(const std::string& path) {
-  return read_file(path, limits::kSecretFileBytes);
-}
-
-}  // namespace
-
 SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
                      std::shared_ptr<const config::Config> config, Sink sink)
     : control_(control),
@@ -27,6 +19,7 @@ SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
   start_pgbouncer();
   start_filesystems();
   start_scrapes();
+  start_object_stores();
   rediscover();
   start_kubernetes();
 }
@@ -89,6 +82,15 @@ void SourceSet::start_scrapes() {
         });
 }
 
+void SourceSet::start_object_stores() {
+  start(object_stores_, "object_store",
+        [settings = config_->object_stores,
+         publish = publisher(&model::Slices::archives)](sources::SourceContext context) {
+          return std::make_unique<sources::ObjectStoreSource>(context, settings, publish,
+                                                              sources::open_over_s3(context));
+        });
+}
+
 void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
   postgres_.tell(discovery::discover(*config_, slice.get(), read_credential, postgres_.targets));
@@ -96,6 +98,8 @@ void SourceSet::rediscover() {
       discovery::discover_poolers(*config_, slice.get(), read_credential, pgbouncer_.targets));
   filesystems_.tell(discovery::discover_kubelets(slice.get(), filesystems_.targets));
   scrapes_.tell(discovery::discover_scrapes(*config_, slice.get(), scrapes_.targets));
+  object_stores_.tell(discovery::discover_archives(*config_, slice.get(), read_credential,
+                                                   aws_environment(), object_stores_.targets));
 }
 
 // A changed list of clusters or poolers, or how to reach one, is a matter of targets; only the pace
@@ -119,6 +123,11 @@ void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   pooler_pace.login = config_->pgbouncer.login;
   pooler_pace.poolers = config_->pgbouncer.poolers;
   if (pooler_pace != config_->pgbouncer) start_pgbouncer();
+
+  config::ObjectStores listing_pace = old->object_stores;
+  listing_pace.key = config_->object_stores.key;
+  listing_pace.stores = config_->object_stores.stores;
+  if (listing_pace != config_->object_stores) start_object_stores();
 
   rediscover();
   if (kubernetes_changed) start_kubernetes();

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/published.h"
 #include "config/config.h"
+#include "discovery/archives.h"
 #include "discovery/kubelets.h"
 #include "discovery/poolers.h"
 #include "discovery/scrapes.h"
@@ -23,6 +24,7 @@
 #include "model/world.h"
 #include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
+#include "sources/object_store/object_store_source.h"
 #include "sources/postgres/pgbouncer_source.h"
 #include "sources/postgres/postgres_source.h"
 #include "sources/scrape/scrape_source.h"
@@ -78,6 +80,7 @@ class SourceSet {
   void start_pgbouncer();
   void start_filesystems();
   void start_scrapes();
+  void start_object_stores();
 
   EventLoop& control_;
   const Clock& clock_;
@@ -89,6 +92,7 @@ class SourceSet {
   Targeted<sources::PgBouncerSource, discovery::PoolerTargets> pgbouncer_;
   Targeted<sources::FilesystemSource, discovery::KubeletTargets> filesystems_;
   Targeted<sources::ScrapeSource, discovery::ScrapeTargets> scrapes_;
+  Targeted<sources::ObjectStoreSource, discovery::ArchiveTargets> object_stores_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 
