@@ -55,7 +55,9 @@ struct Sample {
 };
 
 Sample make_sample() {
-  testing::PostgresServer server(testing::PostgresOptions{.fresh = true});
+  testing::PostgresOptions fresh;
+  fresh.fresh = true;
+  testing::PostgresServer server(fresh);
   Sample sample;
   const fs::path space = server.socket_directory() + "/space";
   fs::create_directory(space);

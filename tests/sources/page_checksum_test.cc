@@ -112,7 +112,9 @@ TEST_CASE("an unlogged relation is empty after a restore: its pages do not matte
 }
 
 TEST_CASE("every page of a cluster with checksums is right", "[object_store][postgres]") {
-  testing::PostgresServer server(testing::PostgresOptions{.fresh = true});
+  testing::PostgresOptions fresh;
+  fresh.fresh = true;
+  testing::PostgresServer server(fresh);
   const std::string system_id = server.sql("SELECT system_identifier FROM pg_control_system()");
   server.sql("CREATE TABLE t AS SELECT g, repeat('x', 100) FROM generate_series(1, 20000) g");
   server.stop();

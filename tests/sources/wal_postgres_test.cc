@@ -25,8 +25,14 @@ struct Record {
   std::uint64_t bytes = 0;
 };
 
+PostgresOptions keeping_wal() {
+  PostgresOptions options;
+  options.settings = {"wal_keep_size=1GB", "max_wal_size=4GB"};
+  return options;
+}
+
 struct Server {
-  PostgresServer server{PostgresOptions{.settings = {"wal_keep_size=1GB", "max_wal_size=4GB"}}};
+  PostgresServer server{keeping_wal()};
 
   [[nodiscard]] model::WalSegment current() {
     return *model::parse_wal_segment(server.sql("SELECT pg_walfile_name(pg_current_wal_lsn())"),
@@ -149,9 +155,10 @@ TEST_CASE("a flipped bit anywhere in a record or page header is found",
   }
   REQUIRE(end > 100'000);
   for (std::size_t page = 0; page < end; page += 8192) {
-    for (const std::size_t at : {0, 1, 8, 9, 10, 11, 12, 13, 14, 15}) used[page + at] = true;
+    for (const std::size_t at : {0U, 1U, 8U, 9U, 10U, 11U, 12U, 13U, 14U, 15U}) {
+      used[page + at] = true;
+    }
   }
-  const WalWalker fresh(kBytes, std::nullopt);
   std::minstd_rand random(5);
   int harmless = 0;
   for (int i = 0; i < 400; ++i) {
