@@ -31,8 +31,8 @@ TEST_CASE("the last segment of a log is followed by the first of the next, at ev
     std::int64_t mebibytes;
     const char* last;  // of log 0
   };
-  const Case cases[] = {{1, "00000FFF"},  {2, "000007FF"},   {4, "000003FF"},   {8, "000001FF"},
-                        {16, "000000FF"}, {32, "0000007F"},  {64, "0000003F"},  {128, "0000001F"},
+  const Case cases[] = {{1, "00000FFF"},   {2, "000007FF"},   {4, "000003FF"},   {8, "000001FF"},
+                        {16, "000000FF"},  {32, "0000007F"},  {64, "0000003F"},  {128, "0000001F"},
                         {256, "0000000F"}, {512, "00000007"}, {1024, "00000003"}};
   for (const Case& c : cases) {
     INFO(c.mebibytes);
@@ -49,7 +49,8 @@ TEST_CASE("the last segment of a log is followed by the first of the next, at ev
     CHECK(wal_segment_at(10, Lsn{(std::uint64_t{1} << 32U) - 1}, size) == *last);
     CHECK(wal_segment_at(10, Lsn{std::uint64_t{1} << 32U}, size) == next);
     // The number behind the last one is none of a log of such segments.
-    const std::string beyond = wal_segment_name({10, last->number + 1}, size / 2 < kMiB ? size : size / 2);
+    const std::string beyond =
+        wal_segment_name({10, last->number + 1}, size / 2 < kMiB ? size : size / 2);
     if (c.mebibytes > 1) CHECK_FALSE(parse_wal_segment(beyond, size));
     CHECK(wal_segment_name(*last, size) == "0000000A00000000" + std::string(c.last));
   }

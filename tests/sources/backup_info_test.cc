@@ -12,7 +12,8 @@ namespace keelwatch::sources {
 namespace {
 
 // What barman-cloud-backup 3.4 has for a server with two tablespaces.
-const std::string kBarman34 = R"(backup_label='START WAL LOCATION: 0/2000028 (file x)\nstatus=FAILED\n'
+const std::string kBarman34 =
+    R"(backup_label='START WAL LOCATION: 0/2000028 (file x)\nstatus=FAILED\n'
 begin_offset=40
 begin_time=2025-11-24 00:01:05.510000+00:00
 begin_wal=000000010000000000000002
@@ -87,9 +88,9 @@ TEST_CASE("backup.info says what a backup is", "[object_store]") {
 }
 
 TEST_CASE("times of a backup are read in every form", "[object_store]") {
-  for (const char* time : {"2025-11-24 00:01:05+00:00", "2025-11-24T00:01:05Z",
-                           "2025-11-24 00:01:05.000+00:00", "2025-11-24T01:01:05+01:00",
-                           "2025-11-24 00:01:05", "2025-11-24T00:01:05.000000"}) {
+  for (const char* time :
+       {"2025-11-24 00:01:05+00:00", "2025-11-24T00:01:05Z", "2025-11-24 00:01:05.000+00:00",
+        "2025-11-24T01:01:05+01:00", "2025-11-24 00:01:05", "2025-11-24T00:01:05.000000"}) {
     INFO(time);
     const auto info = parse_backup_info("status=DONE\nend_time=" + std::string(time) + "\n");
     REQUIRE(info);
@@ -137,7 +138,7 @@ TEST_CASE("a backup.info that Barman would refuse is an error with its line", "[
       {"status=DONE\nbegin_time=2025-13-24 00:01:05+00:00\n", "line 2: begin_time: is no time"},
       {"status=DONE\nbegin_wal=0000000100000002\n", "begin_wal: is no name of a WAL segment"},
       {"status=DONE\n\nend_xlog=0-3000138\n", "line 3: end_xlog: is no WAL position"},
-      {"status=DONE\ntablespaces=[('a', 16390, '/b')\n", "tablespaces: column 18: expected"},
+      {"status=DONE\ntablespaces=[('a', 16390, '/b')\n", "tablespaces: column 20: expected"},
       {"status=DONE\ntablespaces=[('a', 16390)]\n", "tablespaces: is no list of"},
       {"status=DONE\ntablespaces=[('a', '16390', '/b')]\n", "tablespaces: is no list of"},
       {"status=DONE\ntablespaces=[('a', 16390, '/b)]\n", "the text does not end"},

@@ -115,8 +115,7 @@ TEST_CASE("what cannot be judged here is no proof and no fault", "[object_store]
   CHECK(proofs.waiting() == 1);
 }
 
-TEST_CASE("the archive's system id is that of the newest segment that tells it",
-          "[object_store]") {
+TEST_CASE("the archive's system id is that of the newest segment that tells it", "[object_store]") {
   SegmentProofs proofs;
   proofs.expect(kSize, 42);
   const WalContents there = contents({});

@@ -42,8 +42,8 @@ class MemoryBucket {
   [[nodiscard]] sources::S3Page list(const sources::S3ListRequest& request) const {
     sources::S3Page page;
     // The continuation is the last key of the page before.
-    const std::string& after = request.continuation.empty() ? request.start_after
-                                                            : request.continuation;
+    const std::string& after =
+        request.continuation.empty() ? request.start_after : request.continuation;
     auto it = objects_.upper_bound(after);
     if (after < request.prefix) it = objects_.lower_bound(request.prefix);
     for (; it != objects_.end() && it->first.starts_with(request.prefix); ++it) {

@@ -34,9 +34,9 @@ class S3Reader final : public ArchiveReader {
 OpenArchive open_over_s3(SourceContext context) {
   return [context](const discovery::ArchiveTarget& target) -> std::unique_ptr<ArchiveReader> {
     return std::make_unique<S3Reader>(
-        context, S3Bucket{target.id.endpoint, target.id.bucket, target.region, target.path_style,
-                          target.ca_pem, target.access_key, target.secret_key,
-                          target.session_token});
+        context,
+        S3Bucket{target.id.endpoint, target.id.bucket, target.region, target.path_style,
+                 target.ca_pem, target.access_key, target.secret_key, target.session_token});
   };
 }
 

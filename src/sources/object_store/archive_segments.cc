@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kProofsPerPass = 64;  // a GB of new WAL per minute
 constexpr std::size_t kSizeCandidates = 4;
-constexpr std::size_t kNewestOfLast = 8;   // of the last timeline, to be proved at the start
+constexpr std::size_t kNewestOfLast = 8;     // of the last timeline, to be proved at the start
 constexpr std::size_t kOlderTimelines = 32;  // the newest segment of each
 // Steps in which the begin of a compressed segment is asked for: bzip2 gives nothing before the end
 // of its first block, lz4 neither.
@@ -51,13 +51,14 @@ bool is_frozen(const WalContents& contents, const SegmentName& name) {
 }  // namespace
 
 Task<> ArchiveWatch::learn_segment_size() {
-  if (size_due_) {
+  if (std::exchange(size_due_, false)) {
     for (const SegmentToProve& one : newest_segments(wal_.contents())) {
       if (one.each == 0 || one.stored.encrypted || is_frozen(wal_.contents(), one.name)) continue;
       const Result<Begin> begin = co_await read_begin(one);
       if (!begin) {
         if (begin.error().code() == ErrorCode::kNotFound) continue;  // deleted since it was listed
         note_failure(begin.error().context(text(one.name)));
+        size_due_ = true;
         break;
       }
       if (!begin->header || !tells_size(*begin->header, one.name)) continue;
@@ -65,7 +66,6 @@ Task<> ArchiveWatch::learn_segment_size() {
       if (!seen_system_id_) seen_system_id_ = begin->header->system_id;
       break;
     }
-    size_due_ = false;
   }
   const std::vector<const model::BackupInfo*> done = base_.done();
   const model::BackupInfo* newest = done.empty() ? nullptr : done.back();
@@ -140,8 +140,8 @@ Task<Result<ArchiveWatch::Begin>> ArchiveWatch::read_begin(SegmentToProve segmen
   for (const std::size_t step : kSteps) {
     const Result<std::string> stored = co_await get_first(key, step);
     if (!stored) co_return stored.error();
-    const Result<std::string> page = decompress_first(compression_ending(segment.stored), *stored,
-                                                      kWalPageHeaderBytes);
+    const Result<std::string> page =
+        decompress_first(compression_ending(segment.stored), *stored, kWalPageHeaderBytes);
     if (!page) co_return Begin{std::nullopt, page.error().message()};
     if (const auto header = read_wal_page_header(*page)) co_return Begin{header, ""};
     if (stored->size() < step) {

@@ -73,7 +73,8 @@ void ArchiveWatch::start() {
 
 void ArchiveWatch::set_absent(const model::SourceReport& report, const Why& why) {
   idle_report_ = report;
-  if (!report.last_error.empty()) idle_report_->errors[std::string(to_string(why.error.code()))] = 1;
+  if (!report.last_error.empty())
+    idle_report_->errors[std::string(to_string(why.error.code()))] = 1;
   archive_ = std::make_shared<const model::Archive>(model::Archive::absent(target_.id, why));
   changed_();
 }
@@ -168,8 +169,7 @@ Task<bool> ArchiveWatch::read_base() {
 Task<> ArchiveWatch::read_infos() {
   using Info = Observed<model::BackupInfo>;
   for (const std::string& backup : base_.infos_to_read()) {
-    const Result<std::string> text =
-        co_await get(base_.info_key(backup), limits::kBackupInfoBytes);
+    const Result<std::string> text = co_await get(base_.info_key(backup), limits::kBackupInfoBytes);
     if (!text) {
       const Error error = text.error().context(backup + "/backup.info");
       base_.set_info(backup, Info::unknown(error, name_), false);

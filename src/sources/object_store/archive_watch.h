@@ -27,8 +27,8 @@
 namespace keelwatch::sources {
 
 struct ObjectStoreSettings {
-  Duration interval = std::chrono::seconds(60);     // between the begins of two passes
-  Duration full_interval = std::chrono::hours(6);   // between listings of everything in wals/
+  Duration interval = std::chrono::seconds(60);    // between the begins of two passes
+  Duration full_interval = std::chrono::hours(6);  // between listings of everything in wals/
   Duration request_timeout = std::chrono::seconds(10);
 };
 
@@ -36,8 +36,7 @@ class ArchiveWatch {
  public:
   // `changed` is called whenever archive() or report() has news. All but the target outlive it.
   ArchiveWatch(SourceContext context, const ObjectStoreSettings& settings, const OpenArchive& open,
-               RequestSlots& slots, discovery::ArchiveTarget target,
-               std::function<void()> changed);
+               RequestSlots& slots, discovery::ArchiveTarget target, std::function<void()> changed);
 
   void start();
   // The same archive by another way: another credential, CA or reason. What is known stays.
@@ -92,8 +91,8 @@ class ArchiveWatch {
   discovery::ArchiveTarget target_;
   std::function<void()> changed_;
 
-  std::string name_;    // "object_store s3://bucket/path/server"
-  std::string server_;  // "path/server/"
+  std::string name_;                       // "object_store s3://bucket/path/server"
+  std::string server_;                     // "path/server/"
   std::unique_ptr<ArchiveReader> reader_;  // absent: the target has a reason not to be read
   S3Traffic traffic_before_;               // of the readers before
   PollReport report_;

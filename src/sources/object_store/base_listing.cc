@@ -61,7 +61,8 @@ void BaseListing::replace_by(Backups backups) {
   bool changed = !listed_ || backups.size() != backups_.size();
   for (auto& [id, now] : backups) {
     const auto before = backups_.find(id);
-    const bool same = before != backups_.end() && same_object(now.info_file, before->second.info_file);
+    const bool same =
+        before != backups_.end() && same_object(now.info_file, before->second.info_file);
     changed = changed || !same;
     if (!same) continue;
     now.info = std::move(before->second.info);
@@ -86,8 +87,7 @@ std::string BaseListing::info_key(std::string_view backup) const {
   return fmt::format("{}{}{}/backup.info", server_, kBase, backup);
 }
 
-void BaseListing::set_info(const std::string& backup, Observed<model::BackupInfo> info,
-                           bool read) {
+void BaseListing::set_info(const std::string& backup, Observed<model::BackupInfo> info, bool read) {
   const auto found = backups_.find(backup);
   if (found == backups_.end()) return;
   found->second.info = std::move(info);

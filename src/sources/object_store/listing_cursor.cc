@@ -8,8 +8,7 @@
 
 namespace keelwatch::sources {
 
-ListingCursor::ListingCursor(std::string prefix, std::string start_after)
-    : last_key_(start_after) {
+ListingCursor::ListingCursor(std::string prefix, std::string start_after) : last_key_(start_after) {
   request_.prefix = std::move(prefix);
   request_.start_after = std::move(start_after);
 }
@@ -30,8 +29,7 @@ Result<bool> ListingCursor::advance(const S3Page& page) {
                                request_.prefix, object.key, last_key_));
     }
     if (object.bytes < 0) {
-      return Error(ErrorCode::kMalformed,
-                   fmt::format("{}: {} bytes", object.key, object.bytes));
+      return Error(ErrorCode::kMalformed, fmt::format("{}: {} bytes", object.key, object.bytes));
     }
     last_key_ = object.key;
   }

@@ -46,8 +46,7 @@ std::optional<std::int64_t> written_by(const WalContents& contents, model::WalSe
   if (found == contents.timelines().end() || !found->second.history) return std::nullopt;
   const auto* switches = found->second.history->switches.if_known();
   if (switches == nullptr) return std::nullopt;
-  return timeline_of(*switches, segment.timeline,
-                     model::wal_segment_begin(segment, segment_bytes));
+  return timeline_of(*switches, segment.timeline, model::wal_segment_begin(segment, segment_bytes));
 }
 
 }  // namespace
@@ -90,9 +89,9 @@ void SegmentProofs::found(const WalPageHeader& header, const WalContents& conten
   const SegmentToProve one = waiting_.front();
   const auto place = segment(one.name);
   if (!place) return drop_next();  // foreign
-  const WalPageJudgement judgement = judge_wal_page(
-      header, {*place, *segment_bytes_, written_by(contents, *place, *segment_bytes_),
-               expected_system_id_});
+  const WalPageJudgement judgement =
+      judge_wal_page(header, {*place, *segment_bytes_,
+                              written_by(contents, *place, *segment_bytes_), expected_system_id_});
   if (judgement.verdict == WalPageVerdict::kUnknownVersion) return set_aside();
   drop_next();
   note(one);

@@ -75,8 +75,8 @@ Result<std::vector<model::TimelineSwitch>> parse_timeline_history(std::string_vi
                                        result.back().parent));
     }
     if (entry->parent >= timeline) {
-      return wrong(number, fmt::format("timeline {} is no parent of timeline {}", entry->parent,
-                                       timeline));
+      return wrong(number,
+                   fmt::format("timeline {} is no parent of timeline {}", entry->parent, timeline));
     }
     result.push_back(*std::move(entry));
   }

@@ -93,8 +93,8 @@ class FactMaker {
         return;
       }
     }
-    out_.runs.push_back({span.first.timeline, first, last, span.bytes, span.first_modified,
-                         span.last_modified});
+    out_.runs.push_back(
+        {span.first.timeline, first, last, span.bytes, span.first_modified, span.last_modified});
   }
 
   void add_faults(const WalSpan& span) {
@@ -193,8 +193,7 @@ Result<void> WalContents::add_named(std::string_view key, const BarmanKey& what,
 }
 
 Result<void> WalContents::add_segment(Timeline& timeline, const BarmanKey& key,
-                                      const S3Object& object,
-                                      std::vector<SegmentToProve>* added) {
+                                      const S3Object& object, std::vector<SegmentToProve>* added) {
   WalSpan one;
   one.first = key.segment;
   one.last = key.segment.segment;
@@ -233,8 +232,7 @@ const WalSpan* WalContents::find(const SegmentName& name) const {
   return &*span;
 }
 
-std::vector<SegmentToProve> WalContents::not_in(const WalContents& before,
-                                                std::size_t most) const {
+std::vector<SegmentToProve> WalContents::not_in(const WalContents& before, std::size_t most) const {
   std::vector<SegmentToProve> result;
   for (auto timeline = timelines_.rbegin(); timeline != timelines_.rend(); ++timeline) {
     const auto& spans = timeline->second.spans;
@@ -290,11 +288,11 @@ Result<model::WalArchive> WalContents::facts(std::optional<std::int64_t> segment
     for (const PartialObject& partial : timeline.partials) maker.add(partial);
   }
   if (result.faults.size() > limits::kWalFaults) {
-    return too_large(fmt::format("more than {} segments cannot be replayed as they are, the first "
-                                 "is {}: {}",
-                                 limits::kWalFaults,
-                                 model::wal_segment_name(result.faults[0].segment, *segment_bytes),
-                                 result.faults[0].detail));
+    return too_large(fmt::format(
+        "more than {} segments cannot be replayed as they are, the first "
+        "is {}: {}",
+        limits::kWalFaults, model::wal_segment_name(result.faults[0].segment, *segment_bytes),
+        result.faults[0].detail));
   }
   return result;
 }

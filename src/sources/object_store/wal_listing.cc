@@ -54,8 +54,7 @@ void WalListing::replace_by(Whole whole) {
     now.read = before->read;
   }
   if (listed_whole_at_) {
-    std::vector<SegmentToProve> late =
-        whole.contents.not_in(contents_, limits::kSegmentsToProve);
+    std::vector<SegmentToProve> late = whole.contents.not_in(contents_, limits::kSegmentsToProve);
     std::ranges::move(late, std::back_inserter(new_segments_));
   }
   contents_ = std::move(whole.contents);
@@ -70,9 +69,9 @@ void WalListing::begin_new() {
     const auto& [number, timeline] = *it;
     // The last one's listing goes on into timelines that are not known yet.
     const bool last = std::next(it) == timelines.end();
-    new_.emplace_back(last ? server_ + std::string(kWals)
-                           : fmt::format("{}{}{:08X}", server_, kWals, number),
-                      server_ + timeline.last_key);
+    new_.emplace_back(
+        last ? server_ + std::string(kWals) : fmt::format("{}{}{:08X}", server_, kWals, number),
+        server_ + timeline.last_key);
   }
   if (timelines.empty()) new_.emplace_back(server_ + std::string(kWals), "");
 }
