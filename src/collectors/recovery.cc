@@ -88,6 +88,11 @@ constexpr Family kLatest = of_archive("keelwatch_recovery_latest_possible",
                                       "1 if a restore of the newest restorable backup to latest "
                                       "works, 0 if PostgreSQL refuses it and "
                                       "only earlier targets work; absent without such a backup.");
+constexpr Family kBroken =
+    of_archive("keelwatch_recovery_chain_broken",
+               "1 if segments are archived that a restore of the newest restorable backup does not "
+               "reach, for a "
+               "hole or a damage in front of them, else 0; absent without such a backup.");
 constexpr Family kProblem = by(
     "problem", "keelwatch_recovery_lineage_problem",
     "1 if the archive is not the live database's own in that respect (system_id, shared, "
@@ -126,12 +131,12 @@ constexpr Family kDrillRunning =
            "has.",
            {"namespace", "cluster", "archive", "drill"});
 
-constexpr std::array<const Family*, 27> kFamilies = {
-    &kReadable,     &kLastSegment,   &kObjects,     &kBytes,     &kTimelines,   &kGapSegments,
-    &kGapSince,     &kFaulty,        &kLag,         &kClaimed,   &kRhythm,      &kBackups,
-    &kRestorable,   &kStart,         &kEnd,         &kLossBytes, &kLossSeconds, &kLatest,
-    &kProblem,      &kRestoreBytes,  &kBackupBytes, &kBeyond,    &kExpires,     &kProtects,
-    &kDrillSuccess, &kDrillDuration, &kDrillRunning};
+constexpr std::array<const Family*, 28> kFamilies = {
+    &kReadable,   &kLastSegment,  &kObjects,       &kBytes,       &kTimelines,   &kGapSegments,
+    &kGapSince,   &kFaulty,       &kLag,           &kClaimed,     &kRhythm,      &kBackups,
+    &kRestorable, &kStart,        &kEnd,           &kLossBytes,   &kLossSeconds, &kLatest,
+    &kBroken,     &kProblem,      &kRestoreBytes,  &kBackupBytes, &kBeyond,      &kExpires,
+    &kProtects,   &kDrillSuccess, &kDrillDuration, &kDrillRunning};
 
 struct Place {
   std::string_view ns;
@@ -192,6 +197,12 @@ void write_wal(const Recovery& recovery, const Place& p, metrics::Writer& writer
   writer.write(kRhythm, {p.ns, p.cluster, p.archive}, recovery.rhythm);
 }
 
+// Whether what is archived goes on behind the place where a replay ends.
+bool is_broken(const analysis::RestorePoint& point) {
+  const analysis::ChainStop stop = point.reach[0].stop;
+  return stop != analysis::ChainStop::kNewest && stop != analysis::ChainStop::kNotProven;
+}
+
 void write_backups(const Recovery& recovery, const Place& p, metrics::Writer& writer) {
   using Points = std::vector<analysis::RestorePoint>;
   const auto& backups = recovery.points->backups;
@@ -210,16 +221,17 @@ void write_backups(const Recovery& recovery, const Place& p, metrics::Writer& wr
     for (const auto& point : points) bytes += static_cast<double>(point.stored_bytes);
     return bytes;
   }));
+  const auto of_newest = [&](auto what) {
+    return backups.map([&](const Points& points) -> std::optional<bool> {
+      for (auto point = points.rbegin(); point != points.rend(); ++point) {
+        if (point->state == analysis::BackupState::kRestorable) return what(*point);
+      }
+      return std::nullopt;
+    });
+  };
   writer.write(kLatest, {p.ns, p.cluster, p.archive},
-               backups.map([](const Points& points) -> std::optional<bool> {
-                 std::optional<bool> possible;
-                 for (const auto& point : points) {
-                   if (point.state == analysis::BackupState::kRestorable) {
-                     possible = point.latest_fails.empty();
-                   }
-                 }
-                 return possible;
-               }));
+               of_newest([](const analysis::RestorePoint& b) { return b.latest_fails.empty(); }));
+  writer.write(kBroken, {p.ns, p.cluster, p.archive}, of_newest(is_broken));
 }
 
 // How many backups of the live database count; unknown while one that may count is.

@@ -226,6 +226,8 @@ struct Thresholds {
   int xmin_age = 50'000'000;           // transactions
   double transaction_ids_ratio = 0.4;  // of the two billion that there are
   Duration archive_delay = std::chrono::minutes(15);
+  Duration restore_drill = std::chrono::hours(6);
+  Duration restore_drill_interval = std::chrono::hours(35 * 24);
   Duration certificate_expiry = std::chrono::hours(6 * 24);
   Duration pooler_wait = seconds(5);
   double filesystem_available_ratio = 0.1;

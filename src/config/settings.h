@@ -354,6 +354,10 @@ void visit_settings(Visitor& v, Thresholds& t) {
           "wraparound.");
   v.value("archive_delay", t.archive_delay, kLag,
           "A WAL segment that waits longer to be archived is a backlog.");
+  v.value("restore_drill", t.restore_drill, kLag,
+          "A Cluster that is restored from an archive and not healthy for longer is stuck.");
+  v.value("restore_drill_interval", t.restore_drill_interval, kLag,
+          "An archive from which the last restore is longer ago is due for another one.");
   v.value("certificate_expiry", t.certificate_expiry, kLag,
           "A certificate that expires sooner was not renewed: the operator does so 7 days before.");
   v.value("pooler_wait", t.pooler_wait, kLag,
