@@ -77,7 +77,7 @@ def run_case(number, name, options, history, restorer):
             return 0
         verdicts = {} if options.truth_only else verdict.verdicts_of(options.keelwatch, options.endpoint, bucket, options.deep)
         backups = archive.backups if options.backups == "all" else damage.reached_backups(archive, done)
-        for backup in backups:
+        for backup in sorted(rng.sample(backups, min(len(backups), 3 if options.long or options.backups == "all" else 2))):
             found = restorer.truth(bucket, backup)
             line = {"case": number, "seed": options.seed, "history": options.history, "damage": name, "done": done,
                     "backup": backup, "nth": archive.backups.index(backup) + 1, "truth": found}

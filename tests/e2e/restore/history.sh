@@ -1,7 +1,7 @@
 # Sourced by restore_test: makes a history, once for all cases.
 #   plain  segments of 1 MiB, nothing compressed, page checksums; the old primary is dead at the failover
-#   gz     segments of 1 MiB, WAL and data compressed, no page checksums; the old primary lives on
-#          after the failover and archives a branch of its own
+#   lost   as plain, but the old primary lives on after the failover and archives a branch of its own
+#   gz     as lost, WAL and data compressed, no page checksums
 #   large  segments of 16 MiB, nothing compressed, page checksums
 # It is left in $work/history/NAME:
 #   bucket/    the archive, s3://BUCKET/path/pg
@@ -33,9 +33,10 @@ make_history() { # NAME PLACE
   local name=$1 place=$2 segment_mb=1 compress=() checksums=(--data-checksums) diverges=0
   case $name in
     plain) ;;
+    lost) diverges=1 ;;
     gz) compress=(--gzip) checksums=() diverges=1 ;;
     large) segment_mb=16 ;;
-    *) die "no history $name: plain, gz, large" ;;
+    *) die "no history $name: plain, lost, gz, large" ;;
   esac
   local making=$work/making-$name bucket=history-$name backups=()
   as_postgres mkdir -p "$place" "$making/run" "$making/one-space"
@@ -167,19 +168,19 @@ take_backup() { # [NAME]
 }
 
 busy_backup() {
-  local backup_ended=$making/backup-ended
   {
-    for _ in 1 2 3 4; do # as long as it lasts, within reason: a recovery reads all of it
-      [ ! -e "$backup_ended" ] || break
+    wait_for 60 backup_begun
+    for _ in 1 2 3; do # a recovery reads all of it
       write_rows one main 1 4
       switch_wal one 1
-      sleep 0.5
     done
   } &
   local writer=$!
   take_backup
-  touch "$backup_ended"
   wait $writer
+}
+backup_begun() { # barman's session has asked for it, and waits for the copy
+  [ "$(at one "select count(*) from pg_stat_activity where state = 'idle' and query ~ 'pg_backup_start'")" != 0 ]
 }
 
 # ---- the failover

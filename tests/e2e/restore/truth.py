@@ -20,6 +20,8 @@ import signal
 import subprocess
 import time
 
+from damage import number_of, timeline_of
+
 TIMEOUT = 120
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -134,9 +136,16 @@ class Restorer:
         if ready and chosen:
             truth["new_timeline"] = int(chosen.group(1))
             lines = read_text(os.path.join(data, "pg_wal", f"{truth['new_timeline']:08X}.history")).strip().splitlines()
-            timeline, truth["lsn"], _ = lines[-1].split("\t")
-            truth["timeline"] = int(timeline)
+            target_timeline, truth["lsn"], _ = lines[-1].split("\t")
+            truth["timeline"] = self.timeline_at(lsn_of(truth["lsn"]), segments) or int(target_timeline)
         return truth
+
+    def timeline_at(self, lsn, segments):
+        """By the segment that held the last record: the new history has the timeline that was aimed at
+        for its parent, also where recovery ended before its fork."""
+        number = (lsn - 1) // self.history.segment_bytes
+        found = [name for name in segments if number_of(name, self.history.segment_bytes) == number]
+        return timeline_of(found[-1]) if found else None
 
     def psql(self, database, sql):
         return subprocess.run(["psql", "-h", os.path.join(self.folder, "run"), "-p", "5432", "-U", "postgres", "-d", database,

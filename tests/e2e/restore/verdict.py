@@ -6,6 +6,11 @@ import subprocess
 from truth import lsn_of
 
 
+# What came back is not to be counted on: an unfinished backup, another cluster's, and, with a deep pass,
+# bytes that are not those that were written, whether or not PostgreSQL met them.
+REFUSED_ALTHOUGH_IT_RESTORES = ("info-failed", "info-foreign")
+
+
 def verdicts_of(keelwatch, endpoint, bucket, deep):
     """{backup: {"restorable": "yes"|"no"|"unknown", "why", "until_lsn", "until_timeline", "proof"}}"""
     command = [keelwatch, "backups", "--json", "--endpoint-url", endpoint, f"s3://{bucket}/path/pg"]
@@ -20,15 +25,14 @@ def verdict_of(backup):
 
 
 def disagreements(verdict, truth, segment_bytes, deep, damage):
-    """Sentences; none: it is as keelwatch says. That a backup is not DONE is a verdict of its own: its
-    bytes may well come back, but nobody may count on it."""
+    """Sentences; none: it is as keelwatch says."""
     if verdict is None:
         return [] if truth["outcome"] == "refused" else ["keelwatch does not list it"]
     said = verdict["restorable"]
     usable = truth if truth["outcome"] == "recovered" else truth.get("immediate", truth)
     whole = usable["outcome"] == "recovered" and not usable["corrupt"]
     if said == "no":
-        return [] if not whole or damage in ("info-failed", "info-foreign") else [f"it restores, keelwatch says no: {verdict['why']}"]
+        return [] if not whole or damage in REFUSED_ALTHOUGH_IT_RESTORES or (deep and damage.startswith("tar-flip")) else [f"it restores, keelwatch says no: {verdict['why']}"]
     if said != "yes":
         return [f"keelwatch does not know: {verdict['why']}"] if deep and not unproven(truth, damage) else []
     if usable["outcome"] != "recovered":
