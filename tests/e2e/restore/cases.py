@@ -29,6 +29,7 @@ class History:
         self.rows = [Row(int(i), branch, int(timeline), truth.lsn_of(before), truth.lsn_of(after))
                      for i, branch, timeline, before, after in fields]
         self.segment_bytes = int(self.facts["segment_bytes"])
+        self.compressed = self.facts["compressed"] == "yes"
         self.checksums = self.facts["checksums"] == "yes"
 
     def copy(self, bucket):
@@ -83,7 +84,7 @@ def run_case(number, name, options, history, restorer):
                     "backup": backup, "nth": archive.backups.index(backup) + 1, "truth": found}
             if not options.truth_only:
                 line["verdict"] = verdicts.get(backup)
-                line["disagreements"] = verdict.disagreements(line["verdict"], found, history.segment_bytes, options.deep, name)
+                line["disagreements"] = verdict.disagreements(line["verdict"], found, history, options.deep, name)
                 wrong += bool(line["disagreements"])
             elif name == "none":
                 wrong += found["outcome"] != "recovered" or bool(found["corrupt"])

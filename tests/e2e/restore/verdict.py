@@ -3,12 +3,16 @@
 import json
 import subprocess
 
+from damage import number_of, timeline_of
 from truth import lsn_of
 
 
-# What came back is not to be counted on: an unfinished backup, another cluster's, and, with a deep pass,
-# bytes that are not those that were written, whether or not PostgreSQL met them.
+# What came back is not to be counted on: an unfinished backup, and another cluster's.
 REFUSED_ALTHOUGH_IT_RESTORES = ("info-failed", "info-foreign")
+# What names, sizes and the first page of a segment do not tell: only a deep pass can.
+UNREAD = ("wal-flip", "wal-flip-record", "wal-flip-header", "tar-delete-last", "tar-half", "tar-flip", "tar-flip-page",
+          "tar-flip-other", "tar-flip-header", "space-half")
+UNREAD_IF_COMPRESSED = ("wal-half", "wal-short-inside", "partial-half")
 
 
 def verdicts_of(keelwatch, endpoint, bucket, deep):
@@ -24,31 +28,41 @@ def verdict_of(backup):
     return {key: backup.get(key) for key in ("restorable", "why", "until_lsn", "until_timeline", "proof")}
 
 
-def disagreements(verdict, truth, segment_bytes, deep, damage):
+def disagreements(verdict, truth, history, deep, damage):
     """Sentences; none: it is as keelwatch says."""
+    unread = damage in UNREAD or (history.compressed and damage in UNREAD_IF_COMPRESSED)
     if verdict is None:
         return [] if truth["outcome"] == "refused" else ["keelwatch does not list it"]
     said = verdict["restorable"]
     usable = truth if truth["outcome"] == "recovered" else truth.get("immediate", truth)
     whole = usable["outcome"] == "recovered" and not usable["corrupt"]
     if said == "no":
-        return [] if not whole or damage in REFUSED_ALTHOUGH_IT_RESTORES or (deep and damage.startswith("tar-flip")) else [f"it restores, keelwatch says no: {verdict['why']}"]
+        # A byte that PostgreSQL did not meet is changed all the same.
+        right = not whole or damage in REFUSED_ALTHOUGH_IT_RESTORES or (deep and damage.startswith("tar-flip"))
+        return [] if right else [f"it restores, keelwatch says no: {verdict['why']}"]
     if said != "yes":
-        return [f"keelwatch does not know: {verdict['why']}"] if deep and not unproven(truth, damage) else []
+        return [f"keelwatch does not know: {verdict['why']}"] if deep and not damage.startswith("tar-flip") else []
+    if unread and not deep:
+        return []
     if usable["outcome"] != "recovered":
         return [f"it does not restore, keelwatch says yes: {truth['said']}"]
+    if usable["corrupt"]:
+        return [f"keelwatch says yes, and it is corrupt: {usable['corrupt']}"]
+    return wrong_end(verdict, truth, history.segment_bytes)
+
+
+def wrong_end(verdict, truth, segment_bytes):
+    """keelwatch's end is that of the last usable segment, PostgreSQL's that of the last record in it.
+    Where recovery to the latest ends in an error, an earlier target reaches what was restored before."""
+    segment = (lsn_of(verdict["until_lsn"]) - 1) // segment_bytes
+    if truth["outcome"] == "recovered":
+        end, timeline, text = (lsn_of(truth["lsn"]) - 1) // segment_bytes, truth["timeline"], truth["lsn"]
+    else:
+        text = truth["last_segment"]
+        end, timeline = number_of(text, segment_bytes), timeline_of(text)
     found = []
-    if usable["corrupt"] and (deep or not unproven(truth, damage)):
-        found.append(f"keelwatch says yes, and it is corrupt: {usable['corrupt']}")
-    if truth["outcome"] == "recovered":  # an earlier target has no end to compare
-        until = lsn_of(verdict["until_lsn"])
-        if (until - 1) // segment_bytes != (lsn_of(truth["lsn"]) - 1) // segment_bytes:
-            found.append(f"recovery ended at {truth['lsn']}, keelwatch says {verdict['until_lsn']}")
-        if verdict["until_timeline"] != truth["timeline"]:
-            found.append(f"recovery ended on timeline {truth['timeline']}, keelwatch says {verdict['until_timeline']}")
+    if segment != end:
+        found.append(f"recovery ended at {text}, keelwatch says {verdict['until_lsn']}")
+    if verdict["until_timeline"] != timeline:
+        found.append(f"recovery ended on timeline {timeline}, keelwatch says {verdict['until_timeline']}")
     return found
-
-
-def unproven(truth, damage):
-    """Bytes of base backups, which only a deep pass reads; and those that no checksum covers."""
-    return damage.startswith(("tar-", "space-"))
