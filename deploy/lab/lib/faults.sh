@@ -7,6 +7,7 @@
 . "$lab_source/lib/faults_cluster.sh"
 . "$lab_source/lib/faults_server.sh"
 . "$lab_source/lib/faults_kube.sh"
+. "$lab_source/lib/faults_archive.sh"
 
 fault_list='standby-stop      a standby is shut down
 standby-kill      a standby dies at once (SIGKILL)
@@ -43,6 +44,11 @@ api-hang          the Kubernetes API accepts requests and does not answer
 api-stop          the Kubernetes API is down
 api-403           the right to read Clusters is taken away
 api-watch-cut     every watch is reset, again and again
+archiver-noop     the plugin that archives is gone from the Cluster: archiving succeeds, and nothing is archived
+archive-gap       a segment is missing in the archive
+archive-failing   the object store refuses: its keys are wrong
+bucket-hang       the object store accepts requests and does not answer
+backup-overdue    the newest base backup is three days old
 config-invalid    a typing mistake in the configuration of keelwatch
 keelwatch-kill    keelwatch dies at once (SIGKILL)
 keelwatch-freeze  keelwatch hangs (SIGSTOP)'

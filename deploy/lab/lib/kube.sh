@@ -42,6 +42,9 @@ kube_patch() {
     Pooler) group=postgresql.cnpg.io/v1 plural=poolers ;;
     Pod) group=v1 plural=pods ;;
     EndpointSlice) group=discovery.k8s.io/v1 plural=endpointslices ;;
+    Backup) group=postgresql.cnpg.io/v1 plural=backups ;;
+    ScheduledBackup) group=postgresql.cnpg.io/v1 plural=scheduledbackups ;;
+    ObjectStore) group=barmancloud.cnpg.io/v1 plural=objectstores ;;
     Lease) group=coordination.k8s.io/v1 plural=leases ;;
     Deployment) group=apps/v1 plural=deployments ;;
     *) die "kube_patch: $1?" ;;
@@ -119,7 +122,7 @@ start_standin_kube() {
   lab_objects >"$LAB/kube/objects.json"
   start kube-api "$programs/tests/standin-kube-api" --port "$API_PORT" \
     --admin-port "$API_ADMIN_PORT" --token "$(secret kube-token)" --ca-out "$LAB/kube/ca.crt" \
-    --bookmark-seconds 5 --install postgresql.cnpg.io --load "$LAB/kube/objects.json"
+    --bookmark-seconds 5 --install postgresql.cnpg.io --install barmancloud.cnpg.io --load "$LAB/kube/objects.json"
   wait_ready kube-api 20 fetch "http://127.0.0.1:$API_ADMIN_PORT/_admin/watches"
 }
 

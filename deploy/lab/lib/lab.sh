@@ -70,7 +70,7 @@ require_lab() {
 # ---- ports
 
 port_names=(PG_PORT POOLER_PORT API_PORT API_ADMIN_PORT KUBELET_PORT ETCD_PORT ETCD_PEER_PORT
-  KEELWATCH_PORT PROMETHEUS_PORT ALERTMANAGER_PORT WEBHOOK_PORT)
+  KEELWATCH_PORT PROMETHEUS_PORT ALERTMANAGER_PORT WEBHOOK_PORT S3_PORT S3_ADMIN_PORT)
 
 # A block of free ports below the range from which the kernel takes ports for outgoing connections.
 choose_ports() {
@@ -96,7 +96,7 @@ choose_ports() {
 render() {
   local text name
   text=$(<"$lab_source/config/$1")
-  while [[ $text =~ @([A-Za-z_]+)@ ]]; do
+  while [[ $text =~ @([A-Za-z_][A-Za-z_0-9]*)@ ]]; do
     name=${BASH_REMATCH[1]}
     [ -n "${!name:-}" ] || die "config/$1: no value for @$name@"
     text=${text//"@$name@"/${!name}}

@@ -6,7 +6,7 @@ make_secrets() {
   local name
   mkdir -p "$LAB/secrets"
   chmod 700 "$LAB/secrets"
-  for name in keelwatch streaming_replica app kube-token kube-admin-token; do
+  for name in keelwatch streaming_replica app kube-token kube-admin-token s3-access-key s3-secret-key; do
     [ -s "$LAB/secrets/$name" ] || (umask 077 && openssl rand -hex 16 >"$LAB/secrets/$name")
   done
 }
@@ -96,6 +96,7 @@ make_folders_of_postgres() {
   render pg_hba.conf "$LAB/pg/pg_hba.conf"
   echo "*:*:*:streaming_replica:$(secret streaming_replica)" >"$LAB/pg/passfile"
   chmod 600 "$LAB/pg/passfile"
+  write_archive_command
   give_to_postgres "$LAB/pg/lab.conf" "$LAB/pg/pg_hba.conf" "$LAB/pg/passfile"
 }
 

@@ -1,0 +1,126 @@
+# Sourced by faults.sh: faults of the archive of WAL and of base backups.
+# shellcheck shell=bash disable=SC2016,SC2153,SC2154 # from lab.sh and $LAB/ports
+
+needs_standin() {
+  [ "$mode" = standin ] || die "the objects of the Barman Cloud plugin are only in the stand-in"
+}
+
+# archive_segments N: N segments go to the archive, or are taken for archived.
+archive_segments() {
+  local i
+  for ((i = 0; i < $1; i++)); do
+    sql "$primary" "select pg_switch_wal() from pg_logical_emit_message(true, 'lab', 'switch')" >/dev/null
+  done
+}
+
+archiver_count() { sql "$primary" "select $1 from pg_stat_archiver"; } # archived_count|failed_count
+
+archiver_went_on() { [ "$(archiver_count "$1")" -gt "$2" ]; } # archived_count|failed_count BEFORE
+
+archived_segments() {
+  find "$(archive_folder)/wals" -type f -printf '%f\n' | grep -E '^[0-9A-F]{24}(\.gz)?$' | sort
+}
+
+# The plugin is gone from the Cluster, its ScheduledBackup and ObjectStore stay: nothing is archived,
+# and pg_stat_archiver says that all is well.
+may_archiver_noop() { needs_standin; }
+break_archiver_noop() {
+  local before
+  before=$(archiver_count archived_count)
+  set_cluster_plugin false
+  rm -f "$LAB/pg/archiver"
+  archive_segments 2
+  wait_for 20 archiver_went_on archived_count "$before" || die "the archiver does not go on"
+}
+mend_archiver_noop() {
+  as_postgres touch "$LAB/pg/archiver"
+  set_cluster_plugin true
+  renew_archive
+}
+shows_archiver_noop() {
+  say "pg_stat_archiver goes on and fails nothing, and no segment is in the archive"
+}
+
+# After a gap no backup from before it reaches today.
+renew_archive() {
+  take_base_backup
+  put_archive_objects
+}
+
+break_archive_gap() {
+  local before missing
+  before=$(archived_segments | tail -n 1)
+  archive_segments 3
+  wait_for 60 has_newer_segments "$before" 3 || die "the WAL is not archived; see $LAB/log/$primary.log"
+  missing=$(archived_segments | awk -v before="$before" '$0 > before' | sed -n 2p)
+  echo "$missing" >"$LAB/faults.d/archive-gap"
+  mv "$(archive_folder)/wals/${missing:0:16}/$missing" "$LAB/faults.d/archive-gap.segment"
+}
+has_newer_segments() { [ "$(archived_segments | awk -v before="$1" '$0 > before' | wc -l)" -ge "$2" ]; } # NAME COUNT
+mend_archive_gap() {
+  local missing
+  missing=$(cat "$LAB/faults.d/archive-gap" 2>/dev/null) || return 0
+  [ ! -f "$LAB/faults.d/archive-gap.segment" ] ||
+    mv "$LAB/faults.d/archive-gap.segment" "$(archive_folder)/wals/${missing:0:16}/$missing"
+  rm -f "$LAB/faults.d/archive-gap"
+}
+shows_archive_gap() {
+  say "every backup is restorable until $(cut -c1-24 "$LAB/faults.d/archive-gap"), which is missing, and no further"
+}
+
+break_archive_failing() {
+  local before
+  before=$(archiver_count failed_count)
+  write_archive_keys wrong
+  archive_segments 1
+  wait_for 60 archiver_went_on failed_count "$before" || die "the archiver does not fail"
+}
+mend_archive_failing() {
+  local before
+  before=$(archiver_count archived_count)
+  write_archive_keys "$(secret s3-secret-key)"
+  wait_for 120 archiver_went_on archived_count "$before" || die "the WAL is not archived; see $LAB/log/$primary.log"
+}
+shows_archive_failing() {
+  say "pg_stat_archiver: failed_count rises, and segments wait in pg_wal"
+}
+
+break_bucket_hang() { kill -STOP -- "-$(pid_of s3)"; }
+mend_bucket_hang() { kill -CONT -- "-$(pid_of s3)"; }
+shows_bucket_hang() {
+  say 'keelwatch_source_up{source="object_store",...} 0: what the archive holds is unknown from now on, not as it was'
+}
+
+# The newest backup is of three days ago, in the archive and in the objects, and the schedule is daily.
+may_backup_overdue() { needs_standin; }
+break_backup_overdue() {
+  local id
+  rm -rf "$LAB/faults.d/backup-overdue"
+  mkdir -p "$LAB/faults.d/backup-overdue"
+  for id in $(backup_ids); do
+    cp -p "$(archive_folder)/base/$id/backup.info" "$LAB/faults.d/backup-overdue/$id"
+    make_older "$id" 3
+  done
+  put_archive_objects
+  kube_patch ScheduledBackup "$cluster-nightly" \
+    "{\"status\": {\"nextScheduleTime\": \"$(date -u -d '2 days ago 03:00' +%Y-%m-%dT%H:%M:%SZ)\"}}"
+}
+make_older() { # ID DAYS
+  local key at edit=()
+  for key in begin_time end_time; do
+    at=$(backup_field "$1" "$key")
+    edit+=(-e "s/^$key=.*/$key=$(date -u -d "$at - $2 days" '+%Y-%m-%d %H:%M:%S+00:00')/")
+  done
+  sed -i "${edit[@]}" "$(archive_folder)/base/$1/backup.info"
+}
+mend_backup_overdue() {
+  local id
+  for id in $(backup_ids); do
+    [ ! -f "$LAB/faults.d/backup-overdue/$id" ] ||
+      cp -p "$LAB/faults.d/backup-overdue/$id" "$(archive_folder)/base/$id/backup.info"
+  done
+  put_archive_objects
+}
+shows_backup_overdue() {
+  say "the newest backup of $cluster is three days old, and its schedule is daily"
+}
