@@ -281,16 +281,33 @@ struct BucketSettings {
   }
 };
 
+// How far the deep pass is with what is listed.
+struct DeepPass {
+  std::int64_t done_bytes = 0;  // as stored
+  std::int64_t total_bytes = 0;
+  bool complete = false;   // everything has been read once since it was listed
+  std::string last_error;  // why it does not go on; empty: it does
+
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("doneBytes", &DeepPass::done_bytes),
+                field("totalBytes", &DeepPass::total_bytes), field("complete", &DeepPass::complete),
+                field("lastError", &DeepPass::last_error));
+  }
+};
+
 struct Archive {
   ArchiveId id;
   Observed<std::vector<BaseBackup>> backups;  // sorted by id
   Observed<WalArchive> wal;
   Observed<BucketSettings> settings;
+  std::optional<DeepPass> deep{};  // absent: none is asked for
 
   template <typename With>
   static auto fields(With&& with) {
     return with(field("id", &Archive::id), field("backups", &Archive::backups),
-                field("wal", &Archive::wal), field("settings", &Archive::settings));
+                field("wal", &Archive::wal), field("settings", &Archive::settings),
+                field("deep", &Archive::deep));
   }
 
   // Calls f(place) with the member of each answer, an Observed<T> Archive::*.

@@ -103,7 +103,7 @@ ArchiveTarget target(std::string bucket = "b") {
 
 class Fixture {
  public:
-  Fixture() { settings.interval = 20ms; }
+  Fixture() { settings.listing_interval = 20ms; }
   ~Fixture() { source_.reset(); }
   Fixture(const Fixture&) = delete;
   Fixture& operator=(const Fixture&) = delete;
@@ -164,7 +164,7 @@ class Fixture {
   std::string lines;
   Logger log{LogLevel::kDebug, LogFormat::kLogfmt,
              [this](std::string_view line) { lines += std::string(line) + "\n"; }};
-  sources::ObjectStoreSettings settings;
+  config::ObjectStores settings;
   std::shared_ptr<const ArchiveSlice> slice;
 
  private:
@@ -202,7 +202,7 @@ class Fixture {
 
 TEST_CASE("an archive is read into its facts", "[object_store]") {
   Fixture f;
-  f.settings.interval = 1h;
+  f.settings.listing_interval = 1h;
   f.put_backup("20251124T000105", 3, 4);
   f.put("base/20251125T000105/data.tar", "half");
   for (std::uint32_t i = 1; i <= 40; ++i) f.put_segment(1, i);
@@ -300,7 +300,7 @@ TEST_CASE("what is new is seen and looked into, and a new backup lists everythin
 
 TEST_CASE("everything is listed again when it is time", "[object_store]") {
   Fixture f;
-  f.settings.full_interval = 100ms;
+  f.settings.full_listing_interval = 100ms;
   f.put_segment(1, 1);
   f.put_segment(1, 2);
   f.start({target()});

@@ -19,7 +19,7 @@ constexpr Duration kMostPause = std::chrono::minutes(5);
 
 }  // namespace
 
-ArchiveWatch::ArchiveWatch(SourceContext context, const ObjectStoreSettings& settings,
+ArchiveWatch::ArchiveWatch(SourceContext context, const config::ObjectStores& settings,
                            const OpenArchive& open, RequestSlots& slots,
                            discovery::ArchiveTarget target, std::function<void()> changed)
     : context_(context),
@@ -120,7 +120,8 @@ Task<> ArchiveWatch::run() {
 // Between the begins of two passes: longer while they fail.
 Duration ArchiveWatch::pause() const {
   const int factor = 1 << std::clamp(failures_ - 1, 0, kMostDoublings);
-  return std::min(settings_.interval * factor, std::max(settings_.interval, kMostPause));
+  return std::min(settings_.listing_interval * factor,
+                  std::max(settings_.listing_interval, kMostPause));
 }
 
 Task<> ArchiveWatch::pass() {
@@ -205,7 +206,7 @@ Task<Result<void>> ArchiveWatch::list_whole() {
   const bool due = whole_due_ || context_.loop.now() >= next_whole_;
   if (due && !wal_.next_whole()) {
     whole_due_ = false;
-    next_whole_ = context_.loop.after(settings_.full_interval);
+    next_whole_ = context_.loop.after(settings_.full_listing_interval);
     wal_.begin_whole(report_.sent());
   }
   // The first one has nothing to stand back for.

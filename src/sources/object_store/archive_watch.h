@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "config/config.h"
 #include "discovery/archives.h"
 #include "model/archive.h"
 #include "sources/object_store/archive_reader.h"
@@ -26,16 +27,10 @@
 
 namespace keelwatch::sources {
 
-struct ObjectStoreSettings {
-  Duration interval = std::chrono::seconds(60);    // between the begins of two passes
-  Duration full_interval = std::chrono::hours(6);  // between listings of everything in wals/
-  Duration request_timeout = std::chrono::seconds(10);
-};
-
 class ArchiveWatch {
  public:
   // `changed` is called whenever archive() or report() has news. All but the target outlive it.
-  ArchiveWatch(SourceContext context, const ObjectStoreSettings& settings, const OpenArchive& open,
+  ArchiveWatch(SourceContext context, const config::ObjectStores& settings, const OpenArchive& open,
                RequestSlots& slots, discovery::ArchiveTarget target, std::function<void()> changed);
 
   void start();
@@ -85,7 +80,7 @@ class ArchiveWatch {
   [[nodiscard]] SteadyTime deadline() const;
 
   SourceContext context_;
-  const ObjectStoreSettings& settings_;
+  const config::ObjectStores& settings_;
   const OpenArchive& open_;
   RequestSlots& slots_;
   discovery::ArchiveTarget target_;

@@ -5,7 +5,7 @@
 
 namespace keelwatch::sources {
 
-ObjectStoreSource::ObjectStoreSource(SourceContext context, ObjectStoreSettings settings,
+ObjectStoreSource::ObjectStoreSource(SourceContext context, config::ObjectStores settings,
                                      Publish<model::ArchiveSlice> publish, OpenArchive open)
     : context_(context),
       settings_(settings),

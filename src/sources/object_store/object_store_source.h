@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 
+#include "config/config.h"
 #include "discovery/archives.h"
 #include "model/archive.h"
 #include "sources/object_store/archive_watch.h"
@@ -19,7 +20,7 @@ class ObjectStoreSource {
   static constexpr std::size_t kRequestsAtOnce = 8;
 
   // `open`: open_over_s3(context), or what a test has instead.
-  ObjectStoreSource(SourceContext context, ObjectStoreSettings settings,
+  ObjectStoreSource(SourceContext context, config::ObjectStores settings,
                     Publish<model::ArchiveSlice> publish, OpenArchive open);
   ~ObjectStoreSource();
   ObjectStoreSource(const ObjectStoreSource&) = delete;
@@ -37,7 +38,7 @@ class ObjectStoreSource {
   void publish_now() const;
 
   SourceContext context_;
-  ObjectStoreSettings settings_;
+  config::ObjectStores settings_;
   Publish<model::ArchiveSlice> publish_;
   OpenArchive open_;
   RequestSlots slots_;
