@@ -1,6 +1,8 @@
 // Backups as barman-cloud-backup lays them out, of a real PostgreSQL 15's data directory.
 #include "sources/object_store/deep_backup.h"
 
+#include <unistd.h>
+
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
@@ -62,6 +64,8 @@ Sample make_sample() {
   const fs::path space = server.socket_directory() + "/space";
   fs::create_directory(space);
   fs::permissions(space, fs::perms::all);
+  // PostgreSQL wants it to be its own.
+  if (geteuid() == 0) REQUIRE(std::system(("chown postgres " + space.string()).c_str()) == 0);
   server.sql("CREATE TABLESPACE fast LOCATION '" + space.string() + "'");
   server.sql("CREATE TABLE t AS SELECT g, repeat('needle', 20) x FROM generate_series(1, 5000) g");
   server.sql("CREATE TABLE f TABLESPACE fast AS SELECT g FROM generate_series(1, 500) g");

@@ -84,6 +84,10 @@ Result<void> TarReader::feed(std::string_view bytes) {
     } else if (padding_left_ > 0) {
       const auto size =
           static_cast<std::size_t>(std::min<std::uint64_t>(padding_left_, bytes.size()));
+      if (!is_zero(bytes.substr(0, size))) {
+        failure_ = damaged("no zeros behind the data");
+        break;
+      }
       padding_left_ -= size;
       at_ += size;
       bytes.remove_prefix(size);
