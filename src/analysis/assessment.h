@@ -4,6 +4,7 @@
 
 #include <vector>
 
+#include "analysis/backups.h"
 #include "analysis/cluster.h"
 #include "analysis/failover.h"
 #include "analysis/filesystem.h"
@@ -26,6 +27,7 @@ struct Assessment {
   std::vector<FailoverSlots> failover_slots;
   std::vector<Failovers> failovers;
 
+  std::vector<ClusterBackups> backups;
   std::vector<OperatorHealth> operators;
   std::vector<Pooling> poolers;
   std::vector<Filesystem> filesystems;

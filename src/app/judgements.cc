@@ -3,6 +3,8 @@
 #include <string_view>
 #include <utility>
 
+#include "base/time_text.h"
+
 namespace keelwatch::app {
 namespace {
 
@@ -75,6 +77,50 @@ void add_object(const model::Cluster& object, Finder& finder) {
   }
 }
 
+// What stands behind an outcome, as kubectl calls it.
+std::string named(const analysis::BackupOutcome& backup) {
+  return backup.name.empty() ? "the status of the ObjectStore" : "Backup " + backup.name;
+}
+
+void add_outcome(const std::string& about,
+                 const Observed<std::optional<analysis::BackupOutcome>>& outcome, Finder& finder) {
+  const auto* known = outcome.if_known();
+  if (known == nullptr) return finder.add(about, "unknown", outcome.why().error.message());
+  if (*known) finder.add(about, named(**known), (*known)->error);
+}
+
+void add_schedule(const std::string& ns, const analysis::BackupSchedule& schedule, Finder& finder) {
+  const std::string about = "ScheduledBackup " + ns + "/" + schedule.name;
+  const std::string* orphaned = schedule.orphaned.if_known();
+  if (!schedule.problem.empty()) {
+    finder.add(about, "never due", schedule.problem);
+  } else if (orphaned != nullptr && !orphaned->empty()) {
+    finder.add(about, "orphaned", *orphaned);
+  } else if (!schedule.overdue_since.is_known()) {
+    finder.add(about, "unknown", schedule.overdue_since.why().error.message());
+  } else if (schedule.overdue_since.known_value()) {
+    finder.add(about, "overdue",
+               "since " + format_rfc3339(*schedule.overdue_since.known_value(), 0));
+  }
+  const auto* blocked = schedule.blocked_by.if_known();
+  if (blocked != nullptr && *blocked) {
+    finder.add(about, "blocked", named(**blocked) + " is " + (*blocked)->phase);
+  }
+}
+
+void add_backups(const analysis::ClusterBackups& backups, Finder& finder) {
+  const std::string cluster = backups.ns + "/" + backups.cluster;
+  add_outcome("last successful backup of " + cluster, backups.last_success, finder);
+  add_outcome("last failed backup of " + cluster, backups.last_failure, finder);
+  const auto* schedules = backups.schedules.if_known();
+  if (schedules == nullptr) return;
+  for (const analysis::BackupSchedule& schedule : *schedules) {
+    if (finder.agrees("scheduled_backup", schedule.name)) {
+      add_schedule(backups.ns, schedule, finder);
+    }
+  }
+}
+
 }  // namespace
 
 std::vector<Judgement> find_judgements(const Moment& moment, const Labels& labels) {
@@ -110,6 +156,9 @@ std::vector<Judgement> find_judgements(const Moment& moment, const Labels& label
       }
     }
     if (cluster.object) add_object(*cluster.object, finder);
+  }
+  for (const analysis::ClusterBackups& backups : all.backups) {
+    if (finder.of_cluster(backups.ns, backups.cluster)) add_backups(backups, finder);
   }
   for (const analysis::OperatorHealth& one : all.operators) {
     if (!labels.has("component") || !finder.agrees("component", one.component)) continue;

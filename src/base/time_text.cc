@@ -174,4 +174,26 @@ Result<WallTime> parse_http_date(std::string_view text) {
   return time;
 }
 
+Result<Duration> parse_utc_offset(std::string_view text) {
+  if (text == "UTC" || text == "Z") return Duration::zero();
+  const Error bad(ErrorCode::kInvalid,
+                  fmt::format("\"{}\" is not an offset from UTC like +02:00", text.substr(0, 64)));
+  if (text.size() < 5 || (text[0] != '+' && text[0] != '-')) return bad;
+  const bool colon = text[3] == ':';
+  if (text.size() != (colon ? 6 : 5)) return bad;
+  const int hour = fixed_digits(text, 1, 2);
+  const int minute = fixed_digits(text, colon ? 4 : 3, 2);
+  if (hour < 0 || minute < 0 || minute > 59 || hour * 60 + minute > 14 * 60) return bad;
+  const Duration offset = hours(hour) + minutes(minute);
+  return text[0] == '-' ? -offset : offset;
+}
+
+std::string format_utc_offset(Duration offset) {
+  if (offset == Duration::zero()) return "UTC";
+  const auto whole =
+      std::chrono::duration_cast<minutes>(offset < Duration::zero() ? -offset : offset).count();
+  return fmt::format("{}{:02}:{:02}", offset < Duration::zero() ? '-' : '+', whole / 60,
+                     whole % 60);
+}
+
 }  // namespace keelwatch

@@ -23,6 +23,11 @@ namespace keelwatch {
 // (Barman writes both). Errors: kMalformed.
 [[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
 
+// "+02:00", "-0530", "Z", "UTC": an offset from UTC of at most 14 hours. Errors: kInvalid.
+[[nodiscard]] Result<Duration> parse_utc_offset(std::string_view text);
+// "+02:00"; "UTC" for zero.
+[[nodiscard]] std::string format_utc_offset(Duration offset);
+
 // What Go's time.Time.String() writes: "2026-02-01 10:00:00.5 +0000 UTC", with any offset and name
 // of a zone, and its " m=+0.1" (monotonic reading). Errors: kMalformed.
 [[nodiscard]] Result<WallTime> parse_go_time(std::string_view text);

@@ -39,6 +39,7 @@ struct Collector {
 [[nodiscard]] const Collector& database_collector();
 [[nodiscard]] const Collector& kubernetes_collector();
 [[nodiscard]] const Collector& replication_collector();
+[[nodiscard]] const Collector& backup_collector();
 [[nodiscard]] const Collector& pooler_collector();
 [[nodiscard]] const Collector& filesystem_collector();
 [[nodiscard]] const Collector& slot_collector();

@@ -72,6 +72,9 @@ constexpr std::array kThresholds = {
     threshold("keelwatch_threshold_filesystem_critical_ratio",
               "thresholds.filesystem_critical_ratio, or the cluster's own setting.",
               [](const Thresholds& t) -> double { return t.filesystem_critical_ratio; }),
+    threshold("keelwatch_threshold_backup_delay_seconds",
+              "thresholds.backup_delay, or the cluster's own setting.",
+              [](const Thresholds& t) -> double { return to_seconds(t.backup_delay); }),
 };
 
 constexpr auto kFamilies = [] {
@@ -86,6 +89,7 @@ void collect(const Input& input, metrics::Writer& writer) {
   std::set<std::pair<std::string_view, std::string_view>> clusters;
   const analysis::Assessment& assessment = input.assessment;
   for (const auto& c : assessment.clusters) clusters.emplace(c.ns, c.name);
+  for (const auto& b : assessment.backups) clusters.emplace(b.ns, b.cluster);
   for (const auto& p : assessment.poolers) clusters.emplace(p.ns, p.cluster);
   for (const auto& f : assessment.filesystems) clusters.emplace(f.ns, f.cluster);
   for (const auto& [ns, cluster] : clusters) {

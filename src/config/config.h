@@ -28,6 +28,7 @@ struct Kubernetes {
   Duration health_interval = seconds(5);  // one cheap request; a missed one ages every kind
   Duration health_timeout = seconds(2);
   Duration watch_silence = seconds(180);  // a stream silent for longer is listed again
+  Duration operator_utc_offset{};         // of the zone in which schedules are meant
 
   bool operator==(const Kubernetes&) const = default;
 };
@@ -169,6 +170,50 @@ struct Scrape {
   bool operator==(const Scrape&) const = default;
 };
 
+// Where the keys of an object store are read from. None given: AWS's environment variables.
+struct AccessKey {
+  std::string access_key_file;
+  std::string secret_key_file;
+  std::string session_token_file;
+
+  bool operator==(const AccessKey&) const = default;
+};
+
+// A server whose archive is read although no Kubernetes object names it.
+struct ArchivedServer {
+  std::string name;  // required: barman's server name
+  std::string ns;
+  std::string cluster;                      // whose archive it is; empty: as the server
+  std::optional<double> wal_segment_bytes;  // empty: as the archive itself says
+
+  bool operator==(const ArchivedServer&) const = default;
+};
+
+// A bucket, or a folder of one. What it says is for every archive below its destination.
+struct ObjectStore {
+  std::string destination;  // required: s3://bucket/folder
+  std::string endpoint;     // empty: AWS's own for `servers`, any for those of Kubernetes
+  std::string region;
+  std::string addressing = "auto";  // path, virtual; auto: path where there is an endpoint
+  std::string ca_file;              // empty: the system's trust store
+  AccessKey key;                    // unset: that of object_stores
+  std::vector<ArchivedServer> servers;
+
+  bool operator==(const ObjectStore&) const = default;
+};
+
+struct ObjectStores {
+  Duration listing_interval = seconds(60);                    // of what is new
+  Duration full_listing_interval = std::chrono::hours(6);     // of everything
+  Duration request_timeout = seconds(30);                     // of one request
+  bool deep_pass = false;                                     // whether backups are read whole
+  double deep_pass_daily_bytes = 100.0 * 1024 * 1024 * 1024;  // read at most, of all stores
+  AccessKey key;
+  std::vector<ObjectStore> stores;
+
+  bool operator==(const ObjectStores&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
@@ -187,6 +232,7 @@ struct Thresholds {
   Duration pooler_wait = seconds(5);
   double filesystem_available_ratio = 0.1;
   double filesystem_critical_ratio = 0.03;
+  Duration backup_delay = std::chrono::hours(1);
 
   bool operator==(const Thresholds&) const = default;
 };
@@ -213,6 +259,7 @@ struct Config {
   PgBouncer pgbouncer;
   Filesystems filesystems;
   Scrape scrape;
+  ObjectStores object_stores;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;

@@ -73,6 +73,7 @@ std::string show(double field, ByteCount) { return format_byte_size(field); }
 std::string show(double field, Ratio) { return fmt::format("{}", field); }
 std::string show(bool field, OnOff) { return field ? "on" : "off"; }
 std::string show(Duration field, Between) { return format_duration(field); }
+std::string show(Duration field, UtcOffset) { return yaml_text(format_utc_offset(field)); }
 std::string show(int field, IntegerRange) { return fmt::format("{}", field); }
 template <typename T, typename Rule>
 std::string show(const std::optional<T>& field, Rule rule) {
@@ -90,6 +91,7 @@ std::string type_of(OnOff) { return "on|off"; }
 std::string type_of(Between b) {
   return fmt::format("duration, {} to {}", format_duration(b.min), format_duration(b.max));
 }
+std::string type_of(UtcOffset) { return "offset, -14:00 to +14:00"; }
 std::string type_of(OneOf rule) { return fmt::format("{}", fmt::join(rule.words, "|")); }
 std::string type_of(SwitchWords) { return "auto|on|off"; }
 std::string type_of(ViaWords) { return "auto|console|metrics"; }

@@ -1,6 +1,5 @@
 #include "config/load.h"
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -12,202 +11,12 @@
 #include "base/mapping_reader.h"
 #include "base/time_text.h"
 #include "base/yaml.h"
+#include "config/check.h"
 #include "config/limits.h"
 #include "config/settings.h"
 
 namespace keelwatch::config {
 namespace {
-
-// What a whole section says, beyond its single values. They see the part as it is read and report
-// at the keys that contradict each other.
-
-// Passwords in a file that is shown, copied and put into ConfigMaps are passwords lost.
-void refuse_password(MappingReader& map, Diagnostics& problems) {
-  if (!map.has("password")) return;
-  const YamlNode* value = map.node("password");
-  const SourceSpan where = map.span("password");
-  const auto breaks = value ? std::count(value->text().begin(), value->text().end(), '\n') : 0;
-  problems.hide_lines(where.line - 1, where.line + static_cast<int>(breaks) + 1);
-  map.error("password", "passwords are not written here",
-            "put it into a file and name that as password_file");
-}
-
-// Whether the file itself says something for the key; "" says that there is nothing.
-bool gives(MappingReader& map, std::string_view key) {
-  const YamlNode* value = map.node(key);
-  return value && !value->text().empty();
-}
-
-void check_login(const PostgresLogin& login, MappingReader& map, Diagnostics& problems) {
-  refuse_password(map, problems);
-  if (gives(map, "password_file") && gives(map, "passfile")) {
-    map.error("passfile", "contradicts password_file", "give one of the two");
-  }
-  if (login.sslcert.empty() != login.sslkey.empty()) {
-    const bool has_cert = login.sslkey.empty();
-    const std::string_view given = has_cert ? "sslcert" : "sslkey";
-    map.error(given, fmt::format("needs {} as well", has_cert ? "sslkey" : "sslcert"));
-  }
-  if (login.sslmode != "disable") return;
-  for (const std::string_view key : {"sslrootcert", "sslcert", "sslkey"}) {
-    if (gives(map, key)) map.warning(key, "has no effect while sslmode is disable");
-  }
-}
-
-void check(const Kubernetes& k, MappingReader& map, Diagnostics&) {
-  for (const std::string_view key : {"kubeconfig", "context"}) {
-    if (k.enabled == Switch::kOff && gives(map, key)) {
-      map.warning(key, "has no effect while enabled is off");
-    }
-  }
-  if (k.health_timeout > k.health_interval) {
-    map.warning(map.node("health_timeout") ? "health_timeout" : "health_interval",
-                fmt::format("a check may take {} but the next is due after {}",
-                            format_duration(k.health_timeout), format_duration(k.health_interval)));
-  }
-}
-
-void check(const Postgres& p, MappingReader& map, Diagnostics& problems) {
-  check_login(p.login, map, problems);
-  // A polled answer is fresh for three of its intervals.
-  if (p.query_timeout > 3 * p.interval) {
-    map.warning(map.node("query_timeout") ? "query_timeout" : "interval",
-                fmt::format("answers are unknown after {}, before a statement is given up after {}",
-                            format_duration(3 * p.interval), format_duration(p.query_timeout)));
-  }
-}
-
-// One of the two ways to a password displaces the other one that came from the section above.
-void displace_other_password(PostgresLogin& login, MappingReader& map) {
-  if (gives(map, "password_file") && !map.node("passfile")) login.passfile.clear();
-  if (gives(map, "passfile") && !map.node("password_file")) login.password_file.clear();
-}
-
-void check(PostgresCluster& c, MappingReader& map, Diagnostics& problems) {
-  displace_other_password(c.login, map);
-  check_login(c.login, map, problems);
-  if (c.instances_desired && !c.instances.empty() &&
-      static_cast<std::size_t>(*c.instances_desired) < c.instances.size()) {
-    map.warning("instances_desired", fmt::format("{} instances are listed", c.instances.size()));
-  }
-}
-
-void check(const PgBouncer& p, MappingReader& map, Diagnostics& problems) {
-  check_login(p.login, map, problems);
-  if (p.query_timeout > 3 * p.interval) {
-    map.warning(map.node("query_timeout") ? "query_timeout" : "interval",
-                fmt::format("answers are unknown after {}, before a SHOW is given up after {}",
-                            format_duration(3 * p.interval), format_duration(p.query_timeout)));
-  }
-}
-
-void check(PgBouncerPooler& p, MappingReader& map, Diagnostics& problems) {
-  displace_other_password(p.login, map);
-  check_login(p.login, map, problems);
-}
-
-bool is_address(const std::string& text) {
-  in6_addr buffer = {};
-  return inet_pton(AF_INET, text.c_str(), &buffer) == 1 ||
-         inet_pton(AF_INET6, text.c_str(), &buffer) == 1;
-}
-
-template <typename Instance>
-void check_address(const Instance& i, MappingReader& map, Diagnostics& problems) {
-  if (i.host.find("://") != std::string::npos) {
-    const SourceSpan where = map.span("host");
-    problems.hide_lines(where.line, where.line);  // it may hold a password
-    map.error("host", "is a connection string",
-              "give host and port, and the login as user and so on");
-  } else if (i.host.find(':') != std::string::npos && !is_address(i.host) && i.host[0] != '/') {
-    map.error("host", fmt::format("{} is not a host name or address", in_quotes(i.host)),
-              "a port goes to the key port");
-  }
-  if (i.hostaddr.empty()) return;
-  if (!is_address(i.hostaddr)) {
-    map.error("hostaddr", fmt::format("{} is not an IP address", in_quotes(i.hostaddr)),
-              "a name belongs into host");
-  } else if (i.host.starts_with('/')) {
-    map.error("hostaddr", "contradicts host, which is a socket folder", "give one of the two");
-  }
-}
-
-void check(const PostgresInstance& i, MappingReader& map, Diagnostics& problems) {
-  check_address(i, map, problems);
-}
-
-void check(const PgBouncerInstance& i, MappingReader& map, Diagnostics& problems) {
-  check_address(i, map, problems);
-}
-
-void check(const Thresholds&, MappingReader&, Diagnostics&) {}
-
-// Whether the mapping sets any of the settings that are visited.
-struct SetsAny {
-  MappingReader& map;
-  bool any = false;
-  template <typename Field, typename Rule>
-  void value(std::string_view key, Field&, const Rule&, std::string_view) {
-    any = any || gives(map, key);
-  }
-};
-
-void check(ThresholdOverride& t, MappingReader& map, Diagnostics&) {
-  SetsAny thresholds{map};
-  visit_settings(thresholds, t.values);
-  if (thresholds.any || !map.node("cluster")) return;
-  map.warning("cluster", "overrides nothing", "set one of the thresholds");
-}
-
-void check(const FilesystemPath& p, MappingReader& map, Diagnostics&) {
-  if (p.path.empty() || p.path.starts_with('/')) return;
-  map.error("path", fmt::format("{} is not absolute", in_quotes(p.path)), "start it with /");
-}
-
-void check(const Filesystems& f, MappingReader& map, Diagnostics&) {
-  if (f.kubelet_insecure_skip_verify) {
-    map.warning("kubelet_insecure_skip_verify",
-                "whoever answers in a kubelet's place is believed and gets the token",
-                "name the kubelets' CA as kubelet_ca");
-  }
-}
-
-bool is_web_address(const std::string& url) {
-  return url.starts_with("http://") || url.starts_with("https://");
-}
-
-void check(const ScrapeTarget& t, MappingReader& map, Diagnostics& problems) {
-  if (t.url.empty()) return;
-  const auto host = t.url.find("://") + 3;
-  if (!is_web_address(t.url)) {
-    map.error("url", fmt::format("{} is not a web address", in_quotes(t.url)),
-              "start it with https:// or http://");
-  } else if (t.url.substr(host, t.url.find('/', host) - host).find('@') != std::string::npos) {
-    const SourceSpan where = map.span("url");
-    problems.hide_lines(where.line, where.line);  // it may hold a password
-    map.error("url", "holds a login", "pages behind a login cannot be scraped");
-  }
-}
-
-void check(const Scrape&, MappingReader&, Diagnostics&) {}
-
-void check(const Alerts& a, MappingReader& map, Diagnostics&) {
-  const std::string& url = a.runbook_base_url;
-  if (url.empty() || is_web_address(url)) return;
-  map.error("runbook_base_url", fmt::format("{} is not a web address", in_quotes(url)),
-            "start it with https:// or http://");
-}
-
-// What makes an item of a list the same as another one; empty if that is not known.
-std::string identity(const PostgresInstance& i) { return i.name; }
-std::string identity(const PostgresCluster& c) { return c.name.empty() ? "" : c.ns + '/' + c.name; }
-std::string identity(const PgBouncerInstance& i) { return i.name; }
-std::string identity(const PgBouncerPooler& p) { return p.name.empty() ? "" : p.ns + '/' + p.name; }
-std::string identity(const FilesystemPath& p) { return p.path; }
-std::string identity(const ScrapeTarget& t) { return t.url; }
-std::string identity(const ThresholdOverride& t) {
-  return t.cluster.empty() ? "" : t.ns + '/' + t.cluster;
-}
 
 // The visitor that fills in one mapping.
 class Reading {
@@ -281,6 +90,17 @@ class Reading {
     }
     map_.error(key, fmt::format("{} is out of range", format_duration(read)),
                fmt::format("from {} to {}", format_duration(rule.min), format_duration(rule.max)));
+  }
+  void value(std::string_view key, Duration& field, UtcOffset, std::string_view) {
+    std::string text;
+    if (!read_text(key, text)) return;
+    const Result<Duration> offset = parse_utc_offset(text);
+    if (offset) {
+      field = *offset;
+    } else {
+      map_.error(key, fmt::format("{} is not an offset from UTC", in_quotes(text)),
+                 "write it like +02:00, or UTC");
+    }
   }
   void value(std::string_view key, int& field, IntegerRange rule, std::string_view) {
     map_.read_integer(key, field, rule);

@@ -24,6 +24,7 @@ struct TextList {};
 struct ByteCount {};  // more than zero
 struct Ratio {};      // from 0 to 1
 struct OnOff {};
+struct UtcOffset {};  // as a Duration
 struct Between {
   Duration min;
   Duration max;
@@ -48,6 +49,7 @@ inline constexpr std::array<std::string_view, 3> kVolumeRoles = {"PG_DATA", "PG_
 // libpq's (PostgreSQL manual, "SSL Mode Descriptions").
 inline constexpr std::array<std::string_view, 6> kSslModes = {
     "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
+inline constexpr std::array<std::string_view, 3> kAddressing = {"auto", "path", "virtual"};
 struct SwitchWords {};
 inline constexpr std::array<std::pair<std::string_view, Switch>, 5> kSwitchWords = {{
     {"auto", Switch::kAuto},
@@ -89,6 +91,9 @@ void visit_settings(Visitor& v, Kubernetes& k) {
   v.value("health_timeout", k.health_timeout, kTimeout, "Deadline of such a check.");
   v.value("watch_silence", k.watch_silence, kInterval,
           "A watch that is silent for longer is started anew from a list.");
+  v.value(
+      "operator_utc_offset", k.operator_utc_offset, UtcOffset{},
+      "Offset from UTC of the operator's time zone, in which the schedules of backups are meant.");
 }
 
 template <typename Visitor>
@@ -263,6 +268,70 @@ void visit_settings(Visitor& v, Scrape& s) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, AccessKey& k) {
+  v.value(
+      "access_key_file", k.access_key_file, FileName{},
+      "File whose first line is the access key id; without files, $AWS_ACCESS_KEY_ID and so on.");
+  v.value("secret_key_file", k.secret_key_file, FileName{},
+          "File whose first line is the secret access key.");
+  v.value("session_token_file", k.session_token_file, FileName{},
+          "File whose first line is the session token of a temporary key.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, ArchivedServer& s) {
+  v.value("name", s.name, RequiredText{}, "Barman's name of the server: its folder.");
+  v.value("namespace", s.ns, AnyText{}, "Namespace of the cluster that it archives.");
+  v.value("cluster", s.cluster, AnyText{},
+          "Name of the cluster that it archives; empty: the server's name.");
+  v.value("wal_segment_size", s.wal_segment_bytes, ByteCount{},
+          "Size of its WAL segments; unset: as the archive itself says.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, ObjectStore& s) {
+  v.value("destination", s.destination, RequiredText{},
+          "s3://bucket/folder; what is set here is for every archive below it.");
+  v.value("endpoint", s.endpoint, AnyText{},
+          "Address of the store, http:// or https://; empty: AWS's own, or, for archives that "
+          "Kubernetes names, whichever they have.");
+  v.value("region", s.region, AnyText{},
+          "Region of the bucket; empty: $AWS_REGION, else us-east-1.");
+  v.value(
+      "addressing", s.addressing, OneOf{kAddressing},
+      "Where the bucket stands: in the path, or (virtual) in the host's name; auto: in the path "
+      "where there is an endpoint.");
+  v.value("ca_file", s.ca_file, FileName{},
+          "File of the CA that the store is checked with; empty: the system's trust store.");
+  visit_settings(v, s.key);
+  v.list("servers", s.servers, ArchivedServer(),
+         "Servers whose archives no Kubernetes object names.");
+}
+
+inline ObjectStore store_with(const AccessKey& key) {
+  ObjectStore store;
+  store.key = key;
+  return store;
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, ObjectStores& s) {
+  v.value("listing_interval", s.listing_interval, kInterval,
+          "Time between two listings of what is new in an archive.");
+  v.value("full_listing_interval", s.full_listing_interval,
+          Between{std::chrono::minutes(1), std::chrono::hours(24 * 7)},
+          "Time between two listings of all of it, which see what was deleted.");
+  v.value("request_timeout", s.request_timeout, kTimeout, "Deadline of one request.");
+  v.value("deep_pass", s.deep_pass, OnOff{},
+          "Whether base backups and WAL are read whole, which shows what a listing cannot.");
+  v.value("deep_pass_daily_bytes", s.deep_pass_daily_bytes, ByteCount{},
+          "How much the deep pass reads in a day at most.");
+  visit_settings(v, s.key);
+  v.list("stores", s.stores, store_with(s.key),
+         "Object stores and how to log in; what one does not set of the key is taken from above.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Thresholds& t) {
   v.value("replication_lag_bytes", t.replication_lag_bytes, ByteCount{},
           "A standby that is more WAL behind is lagging.");
@@ -297,6 +366,10 @@ void visit_settings(Visitor& v, Thresholds& t) {
           "A database's file system with a smaller share available is nearly full.");
   v.value("filesystem_critical_ratio", t.filesystem_critical_ratio, Ratio{},
           "One with a smaller share than this is about to stop its database.");
+  v.value(
+      "backup_delay", t.backup_delay, kLag,
+      "A backup that is later than its schedule says by this and twice as long as the longest one "
+      "took is overdue.");
 }
 
 template <typename Visitor>
@@ -327,6 +400,7 @@ void visit_settings(Visitor& v, Config& c) {
   v.section("pgbouncer", c.pgbouncer, "How the PgBouncer processes are asked.");
   v.section("filesystems", c.filesystems, "How full the databases' file systems are.");
   v.section("scrape", c.scrape, "Pages of others that rules may speak of; off by default.");
+  v.section("object_stores", c.object_stores, "How the archives of base backups and WAL are read.");
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, override_of(c.thresholds),
          "Other thresholds for single clusters; what one does not set is taken from above.");

@@ -1,5 +1,7 @@
 // Which servers' archives are read in which object stores: those of the Clusters (spec.backup,
-// spec.plugins with their ObjectStore) and those of the configuration.
+// spec.plugins with their ObjectStore, what they were recovered from), those that an ObjectStore
+// still has of others, and those of the configuration. keelwatch reads no Secrets: keys come from
+// the configuration's files or the environment. Pure.
 #pragma once
 
 #include <compare>
@@ -9,7 +11,10 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "config/config.h"
+#include "discovery/discover.h"
 #include "model/archive.h"
+#include "model/kubernetes.h"
 
 namespace keelwatch::discovery {
 
@@ -34,5 +39,22 @@ struct ArchiveTargets {
   std::vector<ArchiveTarget> archives;  // sorted by id, each once
   bool operator==(const ArchiveTargets&) const = default;
 };
+
+// What AWS's tools read from the environment: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY,
+// AWS_SESSION_TOKEN, and AWS_REGION or AWS_DEFAULT_REGION. Empty: not set.
+struct AwsEnvironment {
+  std::string access_key;
+  Secret secret_key;
+  std::string session_token;
+  std::string region;
+};
+
+// `kubernetes` is the newest published slice (null before the first). While Clusters, ObjectStores
+// or Backups are unknown, the archives of `previous` stay.
+[[nodiscard]] ArchiveTargets discover_archives(const config::Config& config,
+                                               const model::KubernetesSlice* kubernetes,
+                                               const ReadFile& read_file,
+                                               const AwsEnvironment& environment,
+                                               const ArchiveTargets& previous);
 
 }  // namespace keelwatch::discovery

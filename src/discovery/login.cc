@@ -4,15 +4,12 @@
 #include <utility>
 
 namespace keelwatch::discovery {
-namespace {
 
 std::string first_line(std::string text) {
   text.resize(std::min(text.find('\n'), text.size()));
   if (text.ends_with('\r')) text.pop_back();
   return text;
 }
-
-}  // namespace
 
 bool has_credential(const config::PostgresLogin& login) {
   return !login.password_file.empty() || !login.passfile.empty() || !login.sslcert.empty();

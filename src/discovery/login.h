@@ -17,6 +17,9 @@ struct LoggingIn {
   std::string cannot_connect_reason;   // the credential is there and cannot be read
 };
 
+// Without the line break.
+[[nodiscard]] std::string first_line(std::string text);
+
 // Whether any credential is named at all.
 [[nodiscard]] bool has_credential(const config::PostgresLogin& login);
 

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "model/cnpg_backup.h"
 #include "model/object_meta.h"
 
 namespace keelwatch::model {
@@ -91,6 +92,7 @@ struct BackupSettings {
   std::string destination_path;         // of that: s3://bucket/folder
   std::string endpoint_url;             // of that, without user and password
   std::string server_name;              // of that; empty: the Cluster's name
+  std::string credentials;              // of that, as BarmanStore's
   std::optional<bool> volume_snapshot;  // whether spec.backup.volumeSnapshot is there
   std::string target;                   // primary, prefer-standby
   std::string retention_policy;         // 30d
@@ -101,9 +103,36 @@ struct BackupSettings {
                 field("destinationPath", &BackupSettings::destination_path),
                 field("endpointURL", &BackupSettings::endpoint_url),
                 field("serverName", &BackupSettings::server_name),
+                field("credentials", &BackupSettings::credentials),
                 field("volumeSnapshot", &BackupSettings::volume_snapshot),
                 field("target", &BackupSettings::target),
                 field("retentionPolicy", &BackupSettings::retention_policy));
+  }
+};
+
+// spec.bootstrap.recovery: what the Cluster was made from. Both are empty where it was made from
+// volume snapshots alone.
+struct RecoverySource {
+  std::string external_cluster;  // its source: the name of an external cluster
+  std::string backup;            // the name of a Backup object of its namespace
+
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("externalCluster", &RecoverySource::external_cluster),
+                field("backup", &RecoverySource::backup));
+  }
+};
+
+// An element of spec.externalClusters: where its archive is, if it names one.
+struct ExternalCluster {
+  std::string name;
+  std::optional<BarmanStore> store;  // an empty serverName is its name
+  std::optional<ClusterPlugin> plugin;
+
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("name", &ExternalCluster::name), field("store", &ExternalCluster::store),
+                field("plugin", &ExternalCluster::plugin));
   }
 };
 
@@ -217,6 +246,8 @@ struct Cluster {
   ReplicaSettings replica;
   ClusterSwitches switches;
   BackupSettings backup;
+  std::optional<RecoverySource> recovery;
+  std::vector<ExternalCluster> external_clusters;
   SynchronousSettings synchronous;
   std::optional<bool> ha_slots;        // spec.replicationSlots.highAvailability.enabled
   std::optional<bool> wal_storage;     // whether WAL has a volume of its own
@@ -251,8 +282,10 @@ struct Cluster {
                 field("plugins", &Cluster::plugins), field("pluginStatus", &Cluster::plugin_status),
                 field("rolesNotReconciled", &Cluster::roles_not_reconciled),
                 field("replica", &Cluster::replica), field("switches", &Cluster::switches),
-                field("backup", &Cluster::backup), field("synchronous", &Cluster::synchronous),
-                field("haSlots", &Cluster::ha_slots), field("walStorage", &Cluster::wal_storage),
+                field("backup", &Cluster::backup), field("recovery", &Cluster::recovery),
+                field("externalClusters", &Cluster::external_clusters),
+                field("synchronous", &Cluster::synchronous), field("haSlots", &Cluster::ha_slots),
+                field("walStorage", &Cluster::wal_storage),
                 field("monitoringTLS", &Cluster::monitoring_tls),
                 field("failoverDelaySeconds", &Cluster::failover_delay_seconds));
   }

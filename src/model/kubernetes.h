@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/observed.h"
 #include "model/cnpg.h"
+#include "model/cnpg_backup.h"
 #include "model/object_meta.h"
 #include "model/source_report.h"
 
@@ -308,17 +309,26 @@ struct KubernetesSlice {
   Observed<ObjectList<EndpointSlice>> endpoint_slices;
   Observed<ObjectList<Lease>> leases;            // leader elections of the operators
   Observed<ObjectList<Deployment>> deployments;  // those with a component
-  std::vector<SourceReport> reports;             // target = kind ("Cluster", "Pod", ...)
+  Observed<ObjectList<ScheduledBackup>> scheduled_backups;
+  Observed<ObjectList<Backup>> backups;
+  Observed<ObjectList<ObjectStore>> object_stores;
+  Observed<ObjectList<VolumeSnapshot>> volume_snapshots;
+  Observed<ObjectList<VolumeSnapshotContent>> volume_snapshot_contents;
+  std::vector<SourceReport> reports;  // target = kind ("Cluster", "Pod", ...)
 
   template <typename With>
   static auto fields(With&& with) {
     using S = KubernetesSlice;
-    return with(field("clusters", &S::clusters), field("pods", &S::pods),
-                field("services", &S::services), field("claims", &S::claims),
-                field("volumes", &S::volumes), field("nodes", &S::nodes),
-                field("poolers", &S::poolers), field("databases", &S::databases),
-                field("endpointSlices", &S::endpoint_slices), field("leases", &S::leases),
-                field("deployments", &S::deployments), field("reports", &S::reports));
+    return with(
+        field("clusters", &S::clusters), field("pods", &S::pods), field("services", &S::services),
+        field("claims", &S::claims), field("volumes", &S::volumes), field("nodes", &S::nodes),
+        field("poolers", &S::poolers), field("databases", &S::databases),
+        field("endpointSlices", &S::endpoint_slices), field("leases", &S::leases),
+        field("deployments", &S::deployments), field("scheduledBackups", &S::scheduled_backups),
+        field("backups", &S::backups), field("objectStores", &S::object_stores),
+        field("volumeSnapshots", &S::volume_snapshots),
+        field("volumeSnapshotContents", &S::volume_snapshot_contents),
+        field("reports", &S::reports));
   }
 
   // Calls f(place) with the member of each kind, an Observed<ObjectList<T>> KubernetesSlice::*.
@@ -336,6 +346,11 @@ struct KubernetesSlice {
     f(&S::endpoint_slices);
     f(&S::leases);
     f(&S::deployments);
+    f(&S::scheduled_backups);
+    f(&S::backups);
+    f(&S::object_stores);
+    f(&S::volume_snapshots);
+    f(&S::volume_snapshot_contents);
   }
 
   // Every kind absent for that reason, without reports.
@@ -350,7 +365,7 @@ template <typename T>
 
 inline KubernetesSlice KubernetesSlice::absent(const Why& why) {
   const AbsentOfAny no{why};
-  return {no, no, no, no, no, no, no, no, no, no, no, {}};
+  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, {}};
 }
 
 }  // namespace keelwatch::model

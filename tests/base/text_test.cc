@@ -134,4 +134,37 @@ TEST_CASE("log lines are logfmt or JSON and never show a secret", "[base]") {
                            R"("level":"info","source":"app","msg":"up","port":10555,"ok":true})"));
 }
 
+TEST_CASE("offsets from UTC are read and written", "[base]") {
+  struct Case {
+    const char* text;
+    std::optional<Duration> offset;
+    const char* written;
+  };
+  const Case cases[] = {
+      {"UTC", 0h, "UTC"},
+      {"Z", 0h, "UTC"},
+      {"+00:00", 0h, "UTC"},
+      {"+02:00", 2h, "+02:00"},
+      {"-0530", -330min, "-05:30"},
+      {"+14:00", 14h, "+14:00"},
+      {"+14:01", {}, ""},
+      {"+02:60", {}, ""},
+      {"02:00", {}, ""},
+      {"+2:00", {}, ""},
+      {"+02:00x", {}, ""},
+      {"+02", {}, ""},
+      {"+-2:00", {}, ""},
+      {"CET", {}, ""},
+      {"", {}, ""},
+  };
+  for (const Case& c : cases) {
+    INFO(c.text);
+    const Result<Duration> offset = parse_utc_offset(c.text);
+    CHECK(offset.has_value() == c.offset.has_value());
+    if (!offset) continue;
+    CHECK(*offset == *c.offset);
+    CHECK(format_utc_offset(*offset) == c.written);
+  }
+}
+
 }  // namespace keelwatch

@@ -53,7 +53,8 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   }
   // What is required must be filled in, with what makes sense there.
   for (const auto& [key, value] :
-       {std::pair("path: REQUIRED", "path: /srv"), std::pair("url: REQUIRED", "url: http://h/")}) {
+       {std::pair("path: REQUIRED", "path: /srv"), std::pair("url: REQUIRED", "url: http://h/"),
+        std::pair("destination: REQUIRED", "destination: s3://backups")}) {
     const std::size_t at = yaml.find(key);
     REQUIRE(at != std::string::npos);
     yaml.replace(at, std::string_view(key).size(), value);
@@ -66,6 +67,7 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   CHECK(loaded.config->postgres.clusters[0].instances.size() == 1);
   CHECK(loaded.config->filesystems.paths.size() == 1);
   CHECK(loaded.config->scrape.targets.size() == 1);
+  CHECK(loaded.config->object_stores.stores.size() == 1);
   CHECK(loaded.config->threshold_overrides.size() == 1);
 }
 

@@ -109,8 +109,8 @@ alerts:
   Config expected;
   expected.step_interval = 2s;
   expected.kubernetes = {
-      Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, {"cnpg-system"}, 11s, 6s, 3s,
-      2min};
+      Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, {"cnpg-system"}, 11s, 6s, 3s, 2min,
+      {}};
   const PostgresLogin login = {
       "watcher",        "/dev/null/password", "", "app", "verify-ca", "/dev/null/ca",
       "/dev/null/cert", "/dev/null/key"};
@@ -444,6 +444,133 @@ thresholds: {filesystem_available_ratio: 10}
     CHECK_THAT(text, Catch::Contains(part));
   }
   CHECK_THAT(text, !Catch::Contains("hunter2"));
+}
+
+TEST_CASE("object stores are read with the key that each has", "[config]") {
+  const Loaded result = load_text(R"(
+kubernetes: {operator_utc_offset: "+02:00"}
+object_stores:
+  listing_interval: 30s
+  full_listing_interval: 12h
+  deep_pass: on
+  deep_pass_daily_bytes: 5GiB
+  access_key_file: /proc/version
+  secret_key_file: /proc/version
+  session_token_file: /proc/version
+  stores:
+    - destination: s3://backups/pg
+      endpoint: https://minio.example:9000/
+      region: eu-west-1
+      addressing: virtual
+      ca_file: /proc/version
+      servers:
+        - {name: homelab, namespace: db, cluster: home, wal_segment_size: 64MiB}
+        - name: bare
+    - destination: s3://backups
+      access_key_file: /proc/stat
+      secret_key_file: /proc/uptime
+)");
+  INFO(result.problems.text());
+  REQUIRE(result.config);
+  CHECK(result.config->kubernetes.operator_utc_offset == Duration(2h));
+  ObjectStores expected;
+  const std::string file = "/proc/version";
+  expected.listing_interval = 30s;
+  expected.full_listing_interval = 12h;
+  expected.deep_pass = true;
+  expected.deep_pass_daily_bytes = 5.0 * 1024 * 1024 * 1024;
+  expected.key = {file, file, file};
+  expected.stores = {{"s3://backups/pg",
+                      "https://minio.example:9000/",
+                      "eu-west-1",
+                      "virtual",
+                      file,
+                      expected.key,
+                      {{"homelab", "db", "home", 64.0 * 1024 * 1024}, {"bare", "", "", {}}}},
+                     {"s3://backups", "", "", "auto", "", {"/proc/stat", "/proc/uptime", ""}, {}}};
+  CHECK(result.config->object_stores == expected);
+  CHECK(loaded(to_yaml(*result.config)) == *result.config);
+  const std::vector<std::string> files = files_of(*result.config);
+  CHECK(std::find(files.begin(), files.end(), "/proc/uptime") != files.end());
+}
+
+TEST_CASE("mistakes about object stores are told where they stand", "[config]") {
+  CHECK(problems_of(R"(kubernetes: {operator_utc_offset: CEST}
+object_stores:
+  full_listing_interval: 1s
+  access_key_file: /proc/version
+  stores:
+    - destination: backups
+      session_token_file: /proc/version
+      addressing: dns
+      servers:
+        - {name: a/b, wal_segment_size: 3MiB}
+        - {name: c, wal_segment_size: 2GiB}
+        - name: c
+    - {destination: "s3:///x", endpoint: "minio:9000"}
+    - {destination: "azure://x", endpoint: "http://minio/bucket"}
+    - {destination: "s3://y"}
+    - {destination: "s3://y"}
+)") == R"(keelwatch.yaml:1:35: kubernetes.operator_utc_offset: "CEST" is not an offset from UTC
+kubernetes: {operator_utc_offset: CEST}
+                                  ^^^^ write it like +02:00, or UTC
+keelwatch.yaml:3:26: object_stores.full_listing_interval: 1s is out of range
+  full_listing_interval: 1s
+                         ^^ from 1m to 1w
+keelwatch.yaml:4:20: object_stores.access_key_file: needs secret_key_file as well
+  access_key_file: /proc/version
+                   ^^^^^^^^^^^^^
+keelwatch.yaml:6:7: object_stores.stores[0].access_key_file: needs secret_key_file as well
+    - destination: backups
+      ^
+keelwatch.yaml:6:20: object_stores.stores[0].destination: "backups" is not a bucket
+    - destination: backups
+                   ^^^^^^^ write it like s3://bucket/folder; other stores than S3 are not supported
+keelwatch.yaml:8:19: object_stores.stores[0].addressing: "dns" is not known here
+      addressing: dns
+                  ^^^ one of auto, path, virtual
+keelwatch.yaml:10:18: object_stores.stores[0].servers[0].name: "a/b" is not a server's name
+        - {name: a/b, wal_segment_size: 3MiB}
+                 ^^^ folders above it belong into destination
+keelwatch.yaml:10:41: object_stores.stores[0].servers[0].wal_segment_size: is not a size of WAL segments
+        - {name: a/b, wal_segment_size: 3MiB}
+                                        ^^^^ a power of two, 1MiB to 1GiB
+keelwatch.yaml:11:39: object_stores.stores[0].servers[1].wal_segment_size: is not a size of WAL segments
+        - {name: c, wal_segment_size: 2GiB}
+                                      ^^^^ a power of two, 1MiB to 1GiB
+keelwatch.yaml:12:11: object_stores.stores[0].servers[2]: is the same as the one in line 11
+        - name: c
+          ^
+keelwatch.yaml:13:21: object_stores.stores[1].destination: "s3:///x" is not a bucket
+    - {destination: "s3:///x", endpoint: "minio:9000"}
+                    ^^^^^^^^^ write it like s3://bucket/folder; other stores than S3 are not supported
+keelwatch.yaml:13:42: object_stores.stores[1].endpoint: "minio:9000" is not a web address
+    - {destination: "s3:///x", endpoint: "minio:9000"}
+                                         ^^^^^^^^^^^^ start it with https:// or http://
+keelwatch.yaml:14:21: object_stores.stores[2].destination: "azure://x" is not a bucket
+    - {destination: "azure://x", endpoint: "http://minio/bucket"}
+                    ^^^^^^^^^^^ write it like s3://bucket/folder; other stores than S3 are not supported
+keelwatch.yaml:14:44: object_stores.stores[2].endpoint: has a path
+    - {destination: "azure://x", endpoint: "http://minio/bucket"}
+                                           ^^^^^^^^^^^^^^^^^^^^^ bucket and folder belong into destination
+keelwatch.yaml:16:7: object_stores.stores[4]: is the same as the one in line 15
+    - {destination: "s3://y"}
+      ^
+)");
+}
+
+TEST_CASE("a key in the configuration is refused and not shown", "[config]") {
+  for (const char* text :
+       {"object_stores:\n  secret_key: hunter2\n", "object_stores: {session_token: hunter2}\n",
+        "object_stores:\n  stores:\n    - destination: s3://b\n      secret_key: |\n        "
+        "hunter2\n"
+        "        hunter2\n      bogus: 1\n",
+        "object_stores: {stores: [{destination: 's3://b', endpoint: 'http://a:hunter2@h'}]}\n"}) {
+    INFO(text);
+    const Loaded result = load_text(text);
+    CHECK_FALSE(result.config);
+    CHECK_THAT(result.problems.text(), !Catch::Contains("hunter2"));
+  }
 }
 
 }  // namespace keelwatch::config

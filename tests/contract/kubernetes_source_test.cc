@@ -119,6 +119,13 @@ std::string leases_text(const KubernetesSlice& slice) {
   return out;
 }
 
+void install_watched_groups(KubeServer& api) {
+  for (const char* group :
+       {"postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io"}) {
+    api.install(group);
+  }
+}
+
 KubernetesReader::Wanted leases_are(std::string text) {
   return [text = std::move(text)](const KubernetesSlice& s) { return leases_text(s) == text; };
 }
@@ -392,9 +399,18 @@ TEST_CASE("a right that is missing makes only its kind unknown", "[contract][kub
        "cluster scope: "},
       {"Deployment", "apps", "deployments",
        "the right is missing to list deployments.apps at the cluster scope: "},
+      {"ScheduledBackup", "postgresql.cnpg.io", "scheduledbackups",
+       "the right is missing to list scheduledbackups.postgresql.cnpg.io at the cluster scope: "},
+      {"Backup", "postgresql.cnpg.io", "backups",
+       "the right is missing to list backups.postgresql.cnpg.io at the cluster scope: "},
+      {"ObjectStore", "barmancloud.cnpg.io", "objectstores",
+       "the right is missing to list objectstores.barmancloud.cnpg.io at the cluster scope: "},
+      {"VolumeSnapshotContent", "snapshot.storage.k8s.io", "volumesnapshotcontents",
+       "the right is missing to list volumesnapshotcontents.snapshot.storage.k8s.io at the cluster "
+       "scope: "},
   };
   const Server server(GENERATE(from_range(kube_server_names())));
-  server.api->install("postgresql.cnpg.io");
+  install_watched_groups(*server.api);
   for (const Case& c : cases) {
     INFO(c.kind);
     server.api->forbid(c.group, c.resource);
@@ -430,17 +446,18 @@ TEST_CASE("the objects of every CNPG version arrive with all that is around them
     const char* ns;
     const char* phase;
     std::size_t poolers, databases, pods, endpoint_slices, leases, deployments;
+    std::size_t scheduled_backups, backups, object_stores, volume_snapshots;
   };
   const Case cases[] = {
-      {"1.24", "shop", "Cluster in healthy state", 1, 0, 1, 2, 1, 1},
-      {"1.27", "db", "Failing over", 1, 1, 2, 1, 2, 3},
-      {"1.30", "dr", "Rearranging the furniture", 1, 2, 0, 0, 1, 1},
+      {"1.24", "shop", "Cluster in healthy state", 1, 0, 1, 2, 1, 1, 1, 2, 0, 0},
+      {"1.27", "db", "Failing over", 1, 1, 2, 1, 2, 3, 1, 2, 1, 0},
+      {"1.30", "dr", "Rearranging the furniture", 1, 2, 0, 0, 1, 1, 1, 1, 1, 2},
   };
   const std::string server_name = GENERATE(from_range(kube_server_names()));
   for (const Case& c : cases) {
     INFO(c.version);
     const Server server(server_name);
-    server.api->install("postgresql.cnpg.io");
+    install_watched_groups(*server.api);
     std::ifstream file(std::string(KEELWATCH_SOURCE_DIR "/tests/testdata/cnpg/") + c.version +
                        ".json");
     const std::string text{std::istreambuf_iterator<char>(file), {}};
@@ -455,7 +472,11 @@ TEST_CASE("the objects of every CNPG version arrive with all that is around them
       return count(s.clusters) == 1 && s.clusters.known_value()[0]->phase == c.phase &&
              count(s.poolers) == c.poolers && count(s.databases) == c.databases &&
              count(s.pods) == c.pods && count(s.endpoint_slices) == c.endpoint_slices &&
-             count(s.leases) == c.leases && count(s.deployments) == c.deployments;
+             count(s.leases) == c.leases && count(s.deployments) == c.deployments &&
+             count(s.scheduled_backups) == c.scheduled_backups && count(s.backups) == c.backups &&
+             count(s.object_stores) == c.object_stores &&
+             count(s.volume_snapshots) == c.volume_snapshots &&
+             count(s.volume_snapshot_contents) == c.volume_snapshots / 2;
     });
     CHECK(arrived);
     // Each kind in its own time.

@@ -53,6 +53,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   decode(decode_endpoint_slice, text);
   decode(decode_lease, text);
   decode(decode_deployment, text);
+  decode(decode_scheduled_backup, text);
+  decode(decode_backup, text);
+  decode(decode_object_store, text);
+  decode(decode_volume_snapshot, text);
+  decode(decode_volume_snapshot_content, text);
   (void)parse_go_time(text);
   (void)refusal(static_cast<int>(size % 600), text, "list pods");
   (void)is_api_not_found(text);

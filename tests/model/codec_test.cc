@@ -77,6 +77,10 @@ TEST_CASE("every fact of the Kubernetes objects survives a tape", "[model]") {
   cluster.replica.demoted = true;
   cluster.switches.fenced_instances = std::vector<std::string>{"*"};
   cluster.backup.volume_snapshot = true;
+  cluster.backup.credentials = "s3";
+  cluster.recovery = RecoverySource{.external_cluster = "origin", .backup = {}};
+  cluster.external_clusters.resize(1);
+  cluster.external_clusters[0].plugin = ClusterPlugin{"p", true, false, "store", "origin"};
   cluster.synchronous.number = 2;
   cluster.failover_delay_seconds = 30;
   KubernetesSlice slice = kubernetes_slice({std::make_shared<const Cluster>(cluster)});
@@ -111,6 +115,34 @@ TEST_CASE("every fact of the Kubernetes objects survives a tape", "[model]") {
   slice.endpoint_slices = one(endpoints);
   slice.leases = one(lease);
   slice.deployments = one(deployment);
+  ScheduledBackup scheduled;
+  scheduled.schedule = "0 0 2 * * *";
+  scheduled.suspended = true;
+  scheduled.last_check = kNow;
+  Backup backup;
+  backup.scheduled_backup = "nightly";
+  backup.phase = "failed";
+  backup.stopped = kNow;
+  backup.snapshots = {"snap-1"};
+  ObjectStore store;
+  store.store = {.destination_path = "s3://b/p",
+                 .endpoint_url = {},
+                 .server_name = {},
+                 .credentials = "s3",
+                 .endpoint_ca = true,
+                 .wal_compression = "zstd",
+                 .data_compression = {}};
+  store.windows["pg"] = {
+      .first_recoverability_point = kNow, .last_success = {}, .last_failure = {}};
+  VolumeSnapshot snapshot;
+  snapshot.content = "content-1";
+  VolumeSnapshotContent content;
+  content.ready_to_use = false;
+  slice.scheduled_backups = one(scheduled);
+  slice.backups = one(backup);
+  slice.object_stores = one(store);
+  slice.volume_snapshots = one(snapshot);
+  slice.volume_snapshot_contents = one(content);
 
   const std::string text = encoded(slice);
   JsonReader reader;

@@ -110,6 +110,12 @@ inline model::KubernetesSlice kubernetes_slice(
       .endpoint_slices = Observed<model::ObjectList<model::EndpointSlice>>::known({}, at),
       .leases = Observed<model::ObjectList<model::Lease>>::known({}, at),
       .deployments = Observed<model::ObjectList<model::Deployment>>::known({}, at),
+      .scheduled_backups = Observed<model::ObjectList<model::ScheduledBackup>>::known({}, at),
+      .backups = Observed<model::ObjectList<model::Backup>>::known({}, at),
+      .object_stores = Observed<model::ObjectList<model::ObjectStore>>::known({}, at),
+      .volume_snapshots = Observed<model::ObjectList<model::VolumeSnapshot>>::known({}, at),
+      .volume_snapshot_contents =
+          Observed<model::ObjectList<model::VolumeSnapshotContent>>::known({}, at),
       .reports = {}};
 }
 

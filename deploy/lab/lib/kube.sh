@@ -192,7 +192,7 @@ start_apiserver() {
 
 put_real_objects() {
   local kind
-  for kind in clusters poolers databases; do
+  for kind in clusters poolers databases scheduledbackups backups; do
     [ ! -f "${cluster_crd%/*}/$kind.yaml" ] ||
       kube_put /apis/apiextensions.k8s.io/v1/customresourcedefinitions \
         "$(<"${cluster_crd%/*}/$kind.yaml")" application/yaml

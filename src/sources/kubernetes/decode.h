@@ -34,6 +34,14 @@ struct ObjectIdentity {
 [[nodiscard]] model::Pooler decode_pooler(JsonReader& reader, JsonValue object);
 [[nodiscard]] model::Database decode_database(JsonReader& reader, JsonValue object);
 
+// postgresql.cnpg.io/v1, barmancloud.cnpg.io/v1 and snapshot.storage.k8s.io/v1 (decode_backup.cc)
+[[nodiscard]] model::ScheduledBackup decode_scheduled_backup(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::Backup decode_backup(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::ObjectStore decode_object_store(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::VolumeSnapshot decode_volume_snapshot(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::VolumeSnapshotContent decode_volume_snapshot_content(JsonReader& reader,
+                                                                          JsonValue object);
+
 // core/v1 (decode_core.cc)
 [[nodiscard]] model::Pod decode_pod(JsonReader& reader, JsonValue object);
 [[nodiscard]] model::Service decode_service(JsonReader& reader, JsonValue object);
@@ -56,6 +64,10 @@ struct ObjectIdentity {
 inline constexpr std::size_t kMaxWords = 1024;
 [[nodiscard]] std::string words_or_empty(JsonValue value);
 [[nodiscard]] std::vector<std::string> texts_of(JsonValue list);
+// "https://user:password@host/path" without what must not be published.
+[[nodiscard]] std::string without_login(std::string url);
+// A barmanObjectStore (decode_backup.cc).
+[[nodiscard]] model::BarmanStore barman_store_of(JsonValue store);
 // Of a `status`.
 [[nodiscard]] std::vector<model::Condition> conditions_of(JsonReader& reader, JsonValue status);
 // RFC 3339; absent or "" is nullopt, another text a complaint.

@@ -86,14 +86,6 @@ std::map<std::string, std::optional<WallTime>> expirations_of(JsonValue object) 
   return expirations;
 }
 
-// "https://user:password@host/path" without what must not be published.
-std::string without_login(std::string url) {
-  const std::size_t scheme = url.find("://");
-  const std::size_t host = scheme == std::string::npos ? 0 : scheme + 3;
-  const std::size_t at = url.substr(0, url.find('/', host)).rfind('@');
-  return at == std::string::npos || at < host ? url : url.erase(host, at + 1 - host);
-}
-
 model::BackupSettings backup_of(JsonValue spec) {
   const JsonValue backup = spec["backup"];
   const JsonValue store = backup["barmanObjectStore"];
@@ -101,6 +93,7 @@ model::BackupSettings backup_of(JsonValue spec) {
           .destination_path = without_login(text_or_empty(store["destinationPath"])),
           .endpoint_url = without_login(text_or_empty(store["endpointURL"])),
           .server_name = text_or_empty(store["serverName"]),
+          .credentials = barman_store_of(store).credentials,
           .volume_snapshot = backup["volumeSnapshot"].present(),
           .target = text_or_empty(backup["target"]),
           .retention_policy = text_or_empty(backup["retentionPolicy"])};
@@ -133,17 +126,40 @@ model::ReplicaSettings replica_of(JsonValue spec, JsonValue status) {
           status["switchReplicaClusterStatus"]["inProgress"].boolean().value_or(false)};
 }
 
+model::ClusterPlugin plugin_of(JsonValue plugin) {
+  const JsonValue parameters = plugin["parameters"];
+  return {.name = text_or_empty(plugin["name"]),
+          .enabled = plugin["enabled"].boolean().value_or(true),
+          .wal_archiver = plugin["isWALArchiver"].boolean().value_or(false),
+          .object_store = text_or_empty(parameters["barmanObjectName"]),
+          .server_name = text_or_empty(parameters["serverName"])};
+}
+
 std::vector<model::ClusterPlugin> plugins_of(JsonValue spec) {
   std::vector<model::ClusterPlugin> plugins;
-  spec["plugins"].for_each([&](JsonValue plugin) {
-    const JsonValue parameters = plugin["parameters"];
-    plugins.push_back({.name = text_or_empty(plugin["name"]),
-                       .enabled = plugin["enabled"].boolean().value_or(true),
-                       .wal_archiver = plugin["isWALArchiver"].boolean().value_or(false),
-                       .object_store = text_or_empty(parameters["barmanObjectName"]),
-                       .server_name = text_or_empty(parameters["serverName"])});
-  });
+  spec["plugins"].for_each([&](JsonValue plugin) { plugins.push_back(plugin_of(plugin)); });
   return plugins;
+}
+
+std::optional<model::RecoverySource> recovery_of(JsonValue spec) {
+  const JsonValue recovery = spec["bootstrap"]["recovery"];
+  if (!recovery.present()) return std::nullopt;
+  return model::RecoverySource{.external_cluster = text_or_empty(recovery["source"]),
+                               .backup = text_or_empty(recovery["backup"]["name"])};
+}
+
+std::vector<model::ExternalCluster> external_clusters_of(JsonValue spec) {
+  std::vector<model::ExternalCluster> clusters;
+  spec["externalClusters"].for_each([&](JsonValue external) {
+    model::ExternalCluster cluster;
+    cluster.name = text_or_empty(external["name"]);
+    const JsonValue store = external["barmanObjectStore"];
+    if (store.present()) cluster.store = barman_store_of(store);
+    const JsonValue plugin = external["plugin"];
+    if (plugin.present()) cluster.plugin = plugin_of(plugin);
+    clusters.push_back(std::move(cluster));
+  });
+  return clusters;
 }
 
 std::vector<model::PluginStatus> plugin_status_of(JsonValue status) {
@@ -184,6 +200,8 @@ void read_spec(JsonValue spec, model::Cluster& cluster) {
   cluster.replica_cluster = is_replica_cluster(spec["replica"], cluster.meta.name);
   cluster.plugins = plugins_of(spec);
   cluster.backup = backup_of(spec);
+  cluster.recovery = recovery_of(spec);
+  cluster.external_clusters = external_clusters_of(spec);
   cluster.synchronous = synchronous_of(spec);
   cluster.wal_storage = spec["walStorage"].present();
   cluster.monitoring_tls = spec["monitoring"]["tls"]["enabled"].boolean().value_or(false);

@@ -44,6 +44,15 @@ inline constexpr KindInfo kEndpointSliceKind{"EndpointSlice", "discovery.k8s.io"
 inline constexpr KindInfo kLeaseKind{"Lease", "coordination.k8s.io", "v1", "leases", true,
                                      true,    kOperatorLeases,       true};
 inline constexpr KindInfo kDeploymentKind{"Deployment", "apps", "v1", "deployments", true, true};
+inline constexpr KindInfo kScheduledBackupKind{"ScheduledBackup", "postgresql.cnpg.io", "v1",
+                                               "scheduledbackups", true};
+inline constexpr KindInfo kBackupKind{"Backup", "postgresql.cnpg.io", "v1", "backups", true};
+inline constexpr KindInfo kObjectStoreKind{"ObjectStore", "barmancloud.cnpg.io", "v1",
+                                           "objectstores", true};
+inline constexpr KindInfo kVolumeSnapshotKind{"VolumeSnapshot", "snapshot.storage.k8s.io", "v1",
+                                              "volumesnapshots", true};
+inline constexpr KindInfo kVolumeSnapshotContentKind{
+    "VolumeSnapshotContent", "snapshot.storage.k8s.io", "v1", "volumesnapshotcontents", false};
 
 // "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters"; an empty namespace means all of them.
 [[nodiscard]] std::string resource_path(const KindInfo& kind, std::string_view ns);

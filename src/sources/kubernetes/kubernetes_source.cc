@@ -202,6 +202,12 @@ void KubernetesSource::add_kinds() {
   add_kind(kEndpointSliceKind, decode_endpoint_slice, &KubernetesSlice::endpoint_slices);
   add_kind(kLeaseKind, decode_lease, &KubernetesSlice::leases);
   add_kind(kDeploymentKind, decode_deployment, &KubernetesSlice::deployments, is_component);
+  add_kind(kScheduledBackupKind, decode_scheduled_backup, &KubernetesSlice::scheduled_backups);
+  add_kind(kBackupKind, decode_backup, &KubernetesSlice::backups);
+  add_kind(kObjectStoreKind, decode_object_store, &KubernetesSlice::object_stores);
+  add_kind(kVolumeSnapshotKind, decode_volume_snapshot, &KubernetesSlice::volume_snapshots);
+  add_kind(kVolumeSnapshotContentKind, decode_volume_snapshot_content,
+           &KubernetesSlice::volume_snapshot_contents);
 }
 
 Task<> KubernetesSource::run() {
