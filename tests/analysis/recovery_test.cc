@@ -121,6 +121,7 @@ TEST_CASE("an idle primary loses nothing, however long it idles", "[recovery]") 
   RecoveryMemory memory;
   Scene scene;
   scene.position = inside(41, 0.01);  // a record of no importance behind the switch
+  scene.listed_at = archived_at(40);
   CHECK(seconds(scene.assess(memory, archived_at(40) + 10s).loss[0]) > 0);
   for (Duration after = 20s; after < 3h; after += 20s) {
     const Recovery recovery = scene.assess(memory, archived_at(40) + after);
