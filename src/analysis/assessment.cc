@@ -12,8 +12,8 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   assessment.failover_slots = assess_failover_slots(assessment.clusters);
   assessment.failovers =
       follow_failovers(assessment.clusters, config.postgres.interval, memory.failover, world.at);
-  assessment.recovery = assess_recovery(assessment.clusters, world, memory.recovery);
   assessment.backups = assess_backups(assessment.clusters, world, config);
+  assessment.recovery = assess_recovery(assessment.clusters, world, config, memory.recovery);
   assessment.operators = assess_operators(world, memory.operators);
   return assessment;
 }

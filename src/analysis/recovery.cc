@@ -73,8 +73,8 @@ std::optional<std::uint64_t> system_of(const ClusterTopology* cluster, const Obs
 class Assessor {
  public:
   Assessor(const std::vector<ClusterTopology>& clusters, const model::World& world,
-           RecoveryMemory& memory)
-      : clusters_(clusters), world_(world), memory_(memory) {}
+           const config::Config& config, RecoveryMemory& memory)
+      : clusters_(clusters), world_(world), config_(config), memory_(memory) {}
 
   RecoveryAssessment assess();
 
@@ -90,8 +90,9 @@ class Assessor {
 
   const std::vector<ClusterTopology>& clusters_;
   const model::World& world_;
+  const config::Config& config_;
   RecoveryMemory& memory_;
-  std::vector<ArchiveUse> uses_;
+  std::vector<ClusterArchive> uses_;
   std::set<std::pair<Name, ArchiveId>> seen_;
 };
 
@@ -120,9 +121,9 @@ std::shared_ptr<const RestorePoints> Assessor::points_of(
 Observed<std::string> Assessor::shared_with(const Name& name, const ArchiveId& id) const {
   const auto& clusters = world_.kubernetes->clusters;
   std::string other;
-  for (const ArchiveUse& use : uses_) {
+  for (const ClusterArchive& use : uses_) {
     const ArchiveId* theirs = use.archive.if_known();
-    if (use.purpose != ArchivePurpose::kArchive || theirs == nullptr || *theirs != id) continue;
+    if (use.use != model::ArchiveUse::kOwn || theirs == nullptr || *theirs != id) continue;
     if (Name(use.ns, use.cluster) == name) continue;
     if (!other.empty()) other += ", ";
     other += use.ns + "/" + use.cluster;
@@ -135,9 +136,9 @@ void Assessor::follow_drills(Recovery& recovery) {
   RecoveryMemory::Drills& drills = memory_.drills[recovery.archive];
   const auto* objects = world_.kubernetes->clusters.if_known();
   std::set<std::string> there;
-  for (const ArchiveUse& use : uses_) {
+  for (const ClusterArchive& use : uses_) {
     const ArchiveId* origin = use.archive.if_known();
-    if (use.purpose != ArchivePurpose::kRestore || origin == nullptr) continue;
+    if (use.use != model::ArchiveUse::kSource || origin == nullptr) continue;
     if (*origin != recovery.archive ||
         Name(use.ns, use.cluster) == Name(recovery.ns, recovery.cluster)) {
       continue;
@@ -145,6 +146,7 @@ void Assessor::follow_drills(Recovery& recovery) {
     const ClusterTopology* topology = find_cluster(clusters_, {use.ns, use.cluster});
     if (topology == nullptr || !topology->object) continue;
     const model::Cluster& object = *topology->object;
+    if (!object.recovery || object.replica_cluster) continue;  // it follows, and is no restore
     const std::string key = object.meta.uid.empty() ? use.ns + "/" + use.cluster : object.meta.uid;
     there.insert(key);
     if (model::phase_kind(object.phase) == model::PhaseKind::kHealthy &&
@@ -220,11 +222,11 @@ void Assessor::forget() {
 }
 
 RecoveryAssessment Assessor::assess() {
-  uses_ = find_archive_uses(world_, memory_.uses);
+  uses_ = find_cluster_archives(world_, config_, memory_.uses);
   RecoveryAssessment result;
   std::set<ArchiveId> used;
-  for (const ArchiveUse& use : uses_) {
-    if (use.purpose != ArchivePurpose::kArchive) continue;
+  for (const ClusterArchive& use : uses_) {
+    if (use.use != model::ArchiveUse::kOwn) continue;
     const ArchiveId* id = use.archive.if_known();
     if (id == nullptr) {
       result.unresolved.push_back({use.ns, use.cluster, use.archive.why()});
@@ -243,8 +245,9 @@ RecoveryAssessment Assessor::assess() {
 }  // namespace
 
 RecoveryAssessment assess_recovery(const std::vector<ClusterTopology>& clusters,
-                                   const model::World& world, RecoveryMemory& memory) {
-  return Assessor(clusters, world, memory).assess();
+                                   const model::World& world, const config::Config& config,
+                                   RecoveryMemory& memory) {
+  return Assessor(clusters, world, config, memory).assess();
 }
 
 }  // namespace keelwatch::analysis

@@ -13,7 +13,7 @@
 #include <utility>
 #include <vector>
 
-#include "analysis/archive_use.h"
+#include "analysis/cluster_archives.h"
 #include "analysis/restore_points.h"
 #include "analysis/topology.h"
 #include "base/observed.h"
@@ -134,13 +134,15 @@ struct RecoveryMemory {
   };
   using Name = std::pair<std::string, std::string>;
 
-  ArchiveUseMemory uses;
+  ClusterArchiveMemory uses;
   std::map<Name, OfCluster> clusters;
   std::map<std::pair<Name, model::ArchiveId>, Judged> judged;
   std::map<model::ArchiveId, Drills> drills;
 };
 
 [[nodiscard]] RecoveryAssessment assess_recovery(const std::vector<ClusterTopology>& clusters,
-                                                 const model::World& world, RecoveryMemory& memory);
+                                                 const model::World& world,
+                                                 const config::Config& config,
+                                                 RecoveryMemory& memory);
 
 }  // namespace keelwatch::analysis

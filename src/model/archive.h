@@ -10,7 +10,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -39,12 +38,6 @@ struct ArchiveId {
 
 // "s3://bucket/path".
 [[nodiscard]] std::string destination(const ArchiveId& id);
-// The place of a server below a barman destinationPath (s3://bucket/path) at an endpointURL;
-// nothing: it is in no S3 object store. Slashes at the ends and the case of the host make no
-// difference.
-[[nodiscard]] std::optional<ArchiveId> archive_at(std::string_view endpoint_url,
-                                                  std::string_view destination_path,
-                                                  std::string server);
 // "s3://bucket/path/server": for people, and the target of a SourceReport.
 [[nodiscard]] std::string text(const ArchiveId& id);
 

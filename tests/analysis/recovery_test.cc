@@ -71,7 +71,7 @@ struct Scene {
   Recovery assess(RecoveryMemory& memory, WallTime now = kNow) const {
     TopologyMemory topology;
     const model::World seen = world(now);
-    auto result = assess_recovery(find_clusters(seen, {}, topology), seen, memory);
+    auto result = assess_recovery(find_clusters(seen, {}, topology), seen, {}, memory);
     REQUIRE(!result.archives.empty());
     return std::move(result.archives.front());
   }
@@ -84,10 +84,6 @@ struct Scene {
 double seconds(const StorageLoss& loss) { return to_seconds(*loss.time.known_value()); }
 double segments(const StorageLoss& loss) {
   return *loss.bytes.known_value() / static_cast<double>(kSegment);
-}
-
-bool holds(const Recovery& recovery, LineageProblem problem) {
-  return recovery.lineage[static_cast<std::size_t>(problem)].holds.known_value();
 }
 
 std::string lineage(const Scene& scene) {
@@ -125,6 +121,7 @@ TEST_CASE("an idle primary loses nothing, however long it idles", "[recovery]") 
   RecoveryMemory memory;
   Scene scene;
   scene.position = inside(41, 0.01);  // a record of no importance behind the switch
+  scene.listed_at = archived_at(40);
   CHECK(seconds(scene.assess(memory, archived_at(40) + 10s).loss[0]) > 0);
   for (Duration after = 20s; after < 3h; after += 20s) {
     const Recovery recovery = scene.assess(memory, archived_at(40) + after);
@@ -256,7 +253,7 @@ TEST_CASE("while the API is silent the archive is still the Cluster's", "[recove
   TopologyMemory topology;
   Scene scene;
   const auto clusters_of = [&](const model::World& world) {
-    return assess_recovery(find_clusters(world, {}, topology), world, memory);
+    return assess_recovery(find_clusters(world, {}, topology), world, {}, memory);
   };
   CHECK(clusters_of(scene.world(kNow)).archives.front().cluster == "pg");
   model::Slices silent_api;
@@ -333,7 +330,7 @@ TEST_CASE("a Cluster made from the archive is a restore drill", "[recovery]") {
   const auto pg = [&](WallTime now) {
     TopologyMemory topology;
     const model::World seen = scene.world(now);
-    auto result = assess_recovery(find_clusters(seen, {}, topology), seen, memory);
+    auto result = assess_recovery(find_clusters(seen, {}, topology), seen, {}, memory);
     return *std::ranges::find(result.archives, "pg", &Recovery::cluster);
   };
   Recovery running = pg(kNow);
@@ -354,15 +351,6 @@ TEST_CASE("a Cluster made from the archive is a restore drill", "[recovery]") {
   CHECK(after.drills.empty());
   CHECK(after.last_drill_success == kNow - 2min);
   CHECK(after.last_drill_duration == std::optional<Duration>(8min));
-}
-
-TEST_CASE("an archive is named by endpoint, bucket, path and server", "[recovery]") {
-  const model::ArchiveId id{"http://minio:9000", "b", "a/c", "pg"};
-  CHECK(model::archive_at("http://MinIO:9000/", "s3://b/a/c/", "pg") == id);
-  CHECK(model::archive_at("", "s3://b", "pg") == model::ArchiveId{"", "b", "", "pg"});
-  CHECK_FALSE(model::archive_at("", "https://x.blob.core.windows.net/c", "pg"));
-  CHECK_FALSE(model::archive_at("", "s3://", "pg"));
-  CHECK_FALSE(model::archive_at("", "s3://b", ""));
 }
 
 }  // namespace keelwatch::analysis

@@ -194,7 +194,6 @@ TEST_CASE("an empty archive has no window, and that is known", "[restore_points]
   model::Archive archive = ArchiveBuilder().archive();
   const RestorePoints points = find_restore_points(archive, std::nullopt);
   CHECK_FALSE(points.window[0].known_value().has_value());
-  CHECK_FALSE(points.system_id);
   model::WalArchive wal;  // nothing tells the size of a segment
   archive.wal = Observed<model::WalArchive>::known(wal, kNow);
   CHECK_FALSE(find_restore_points(archive, kSystemId).window[0].known_value().has_value());
