@@ -1,5 +1,5 @@
 # The objects of the Barman Cloud plugin that describe the lab's archive. Input: the backups,
-# [{id, pod, begin_wal, end_wal, begin_lsn, end_lsn, timeline, begin, end}].
+# [{id, pod, begin_wal, end_wal, begin_lsn, end_lsn, timeline, began, ended}].
 
 def meta($name): {name: $name, namespace: $namespace};
 def plugin: {name: "barman-cloud.cloudnative-pg.io"};
@@ -14,7 +14,7 @@ def object_store: {
                       secretAccessKey: {name: ($store + "-keys"), key: "ACCESS_SECRET_KEY"}}},
     retentionPolicy: "7d"},
   status: (if length == 0 then {} else {serverRecoveryWindow: {($cluster): {
-    firstRecoverabilityPoint: .[0].end, lastSuccessfulBackupTime: .[-1].end}}} end)};
+    firstRecoverabilityPoint: .[0].ended, lastSuccessfulBackupTime: .[-1].ended}}} end)};
 
 def secret: {
   apiVersion: "v1", kind: "Secret", metadata: meta($store + "-keys"), type: "Opaque",
@@ -26,7 +26,7 @@ def scheduled_backup: {
   spec: {schedule: "0 0 3 * * *", immediate: true, backupOwnerReference: "none", cluster: {name: $cluster},
          method: "plugin", pluginConfiguration: plugin},
   status: (if length == 0 then {} else
-    {lastCheckTime: .[-1].begin, lastScheduleTime: .[-1].begin, nextScheduleTime: $next} end)};
+    {lastCheckTime: .[-1].began, lastScheduleTime: .[-1].began, nextScheduleTime: $next} end)};
 
 def backup: {
   apiVersion: "postgresql.cnpg.io/v1", kind: "Backup",
@@ -34,7 +34,7 @@ def backup: {
              + {labels: {"cnpg.io/cluster": $cluster, "cnpg.io/scheduled-backup": ($cluster + "-nightly")}}),
   spec: {cluster: {name: $cluster}, method: "plugin", pluginConfiguration: plugin},
   status: {phase: "completed", method: "plugin", backupId: .id, backupName: ("backup-" + (.id | sub("T"; ""))),
-           startedAt: .begin, stoppedAt: .end, beginWal: .begin_wal, endWal: .end_wal, beginLSN: .begin_lsn,
+           startedAt: .began, stoppedAt: .ended, beginWal: .begin_wal, endWal: .end_wal, beginLSN: .begin_lsn,
            endLSN: .end_lsn, instanceID: {podName: .pod}, pluginMetadata: {timeline: .timeline}}};
 
 {apiVersion: "v1", kind: "List", items: ([object_store, secret, scheduled_backup] + map(backup))}

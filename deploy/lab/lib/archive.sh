@@ -60,9 +60,9 @@ archive_objects() {
     jq -nc --arg id "$id" --arg pod "$primary" --arg begin_wal "$(backup_field "$id" begin_wal)" \
       --arg end_wal "$(backup_field "$id" end_wal)" --arg begin_lsn "$(backup_field "$id" begin_xlog)" \
       --arg end_lsn "$(backup_field "$id" end_xlog)" --arg timeline "$(backup_field "$id" timeline)" \
-      --arg begin "$(as_object_time "$(backup_field "$id" begin_time)")" --arg end "$(as_object_time "$(backup_field "$id" end_time)")" \
+      --arg began "$(as_object_time "$(backup_field "$id" begin_time)")" --arg ended "$(as_object_time "$(backup_field "$id" end_time)")" \
       '{id: $id, pod: $pod, begin_wal: $begin_wal, end_wal: $end_wal, begin_lsn: $begin_lsn, end_lsn: $end_lsn,
-        timeline: $timeline, begin: $begin, end: $end}'
+        timeline: $timeline, began: $began, ended: $ended}'
   done | jq -s --arg cluster "$cluster" --arg namespace "$namespace" --arg store "$object_store" \
     --arg destination "$archive_destination" --arg endpoint "$(s3_url)" --arg access_key "$(secret s3-access-key)" \
     --arg secret_key "$(secret s3-secret-key)" --arg next "$(date -u -d 'tomorrow 03:00' +%Y-%m-%dT%H:%M:%SZ)" \

@@ -168,20 +168,21 @@ take_backup() { # [NAME]
 }
 
 busy_backup() {
+  local before writer
+  before=$(last_checkpoint)
   {
-    wait_for 60 backup_begun
+    wait_for 60 checkpointed_since "$before" || die "no backup begins"
     for _ in 1 2 3; do # a recovery reads all of it
       write_rows one main 1 4
       switch_wal one 1
     done
   } &
-  local writer=$!
+  writer=$!
   take_backup
   wait $writer
 }
-backup_begun() { # barman's session has asked for it, and waits for the copy
-  [ "$(at one "select count(*) from pg_stat_activity where state = 'idle' and query ~ 'pg_backup_start'")" != 0 ]
-}
+last_checkpoint() { at one 'select redo_lsn from pg_control_checkpoint()'; }
+checkpointed_since() { [ "$(last_checkpoint)" != "$1" ]; } # a backup begins with one
 
 # ---- the failover
 
