@@ -15,6 +15,7 @@ run_peers() {
   check "packages" deploy/packages/install build lab test
   check "build release (GCC)" build release
   build_peer kube-apiserver tests/peers/build kube-apiserver
+  build_peer versitygw tests/peers/build versitygw
   local builder
   for builder in tests/peers/build_*; do
     [ -x "$builder" ] && build_peer "${builder#tests/peers/build_}" "$builder"

@@ -2,3 +2,4 @@
 # and tests/peers/kube-apiserver; a new version gets a new folder in the cache.
 KUBERNETES_VERSION=1.36.3
 PROMETHEUS_VERSION=0.316.0 # of the Go module: 3.16.0
+VERSITYGW_VERSION=1.8.0

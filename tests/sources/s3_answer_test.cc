@@ -142,6 +142,7 @@ TEST_CASE("what a server refuses says what to do", "[s3]") {
       {502, "<html></html>", ErrorCode::kUnavailable, "HTTP status 502"},
       {404, "404 page not found", ErrorCode::kMalformed,
        "is http://s3:9000 the address of an object store?"},
+      {404, error_body("NoSuchUser"), ErrorCode::kMalformed, "NoSuchUser: m (HTTP status 404)"},
       {418, error_body("Teapot"), ErrorCode::kMalformed, "Teapot: m (HTTP status 418)"},
   };
   for (const Case& c : cases) {

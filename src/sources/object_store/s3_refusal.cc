@@ -29,6 +29,9 @@ constexpr Known kKnown[] = {
     {"InvalidAccessKeyId", ErrorCode::kForbidden,
      "the server at {endpoint} does not know access key {access_key}: was it rotated, or is it of "
      "another server?"},
+    {"XAdminUserNotFound", ErrorCode::kForbidden,  // versitygw, with status 404
+     "the server at {endpoint} does not know access key {access_key}: was it rotated, or is it of "
+     "another server?"},
     {"SignatureDoesNotMatch", ErrorCode::kForbidden,
      "the secret key is not that of access key {access_key} (or a proxy before {endpoint} changes "
      "requests): correct it"},
@@ -79,13 +82,13 @@ std::string filled(std::string_view remedy, const S3Refusal& refusal, const S3Pl
                      fmt::arg("clock", clock));
 }
 
+// Of a code that is not in the list, or of no code. Never kNotFound: a 404 of something else than
+// an object store, or about something else than the object, says nothing about the object.
 ErrorCode code_of_status(int status) {
   switch (status) {
     case 401:
     case 403:
       return ErrorCode::kForbidden;
-    case 404:
-      return ErrorCode::kNotFound;
     case 429:
       return ErrorCode::kUnavailable;
     case 405:
@@ -110,12 +113,10 @@ Error explain(const S3Refusal& refusal, const S3Place& place) {
   if (refusal.status == 301 || refusal.status == 307) {
     return {ErrorCode::kInvalid, filled(known("PermanentRedirect")->remedy, refusal, place)};
   }
-  // A 404 of something else than an object store says nothing about the bucket.
-  ErrorCode code = code_of_status(refusal.status);
-  if (code == ErrorCode::kNotFound) code = ErrorCode::kMalformed;
-  return {code, fmt::format("HTTP status {} and no error of S3's: is {} the address of an object "
-                            "store?",
-                            refusal.status, place.endpoint)};
+  return {code_of_status(refusal.status),
+          fmt::format("HTTP status {} and no error of S3's: is {} the address of an object "
+                      "store?",
+                      refusal.status, place.endpoint)};
 }
 
 bool is_passing(const S3Refusal& refusal) {
