@@ -48,6 +48,10 @@ struct Parsed {
   QueryOptions query;
   std::string query_timeout;
   TestPromqlOptions test_promql;
+  BackupsOptions backups;
+  RestorePlanOptions restore_plan;
+  std::string look_timeout;
+  std::string restore_to;
   RecordOptions record;
   std::string record_duration;
   ReplayOptions replay;
@@ -132,6 +136,18 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     parsed.test_promql.json = parsed.json;
     return test_promql_command(parsed.test_promql);
   }
+  if (app.got_subcommand("backups")) {
+    parsed.backups.json = parsed.json;
+    if (!parsed.look_timeout.empty())
+      parsed.backups.look.timeout = *parse_duration(parsed.look_timeout);
+    return backups_command(parsed.backups, log);
+  }
+  if (app.got_subcommand("restore-plan")) {
+    RestorePlanOptions& plan = parsed.restore_plan;
+    if (!parsed.look_timeout.empty()) plan.look.timeout = *parse_duration(parsed.look_timeout);
+    if (!parsed.restore_to.empty()) plan.request.to = *parse_rfc3339(parsed.restore_to);
+    return restore_plan_command(plan, log);
+  }
   if (app.got_subcommand("record")) {
     if (!parsed.record_duration.empty()) {
       parsed.record.duration = *parse_duration(parsed.record_duration);
@@ -199,6 +215,71 @@ void add_test(CLI::App& app, Parsed& parsed) {
       "failures.\n");
 }
 
+void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed) {
+  const CLI::Validator above_zero(
+      [](const std::string& text) {
+        const Result<Duration> timeout = parse_duration(text);
+        if (!timeout) return timeout.error().message();
+        return *timeout > Duration::zero() ? std::string() : text + " is not above 0";
+      },
+      "DURATION");
+  command.add_option("--config.file", look.config_file, "as that of run");
+  command.add_option("--timeout", parsed.look_timeout, "10m if not given")->check(above_zero);
+  add_log_options(command, parsed.log);
+}
+
+void add_backups(CLI::App& app, Parsed& parsed) {
+  BackupsOptions& backups = parsed.backups;
+  backups.look.timeout = std::chrono::minutes(10);
+  CLI::App* command = app.add_subcommand(
+      "backups",
+      "print what the object stores hold: backups, WAL, gaps, and until when they restore");
+  CLI::Option* archive = command->add_option(
+      "ARCHIVE", backups.look.archive,
+      "s3://bucket/path/server; without it those of all Clusters and of the configuration");
+  command
+      ->add_option("--endpoint-url", backups.look.endpoint_url,
+                   "of the ARCHIVE's store; AWS if not given")
+      ->needs(archive);
+  command
+      ->add_option("--cluster", backups.cluster, "only those of this one: NAMESPACE/NAME, or NAME")
+      ->excludes(archive);
+  command->add_flag("--deep", backups.look.deep,
+                    "read every byte of backups and WAL, and count only what that proves");
+  command->add_flag("--json", parsed.json);
+  add_look(*command, backups.look, parsed);
+  command->footer(
+      "\nAn ARCHIVE is read with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN and "
+      "AWS_REGION,\nunless the configuration has its destination.\n"
+      "Exit codes: 0 each archive can be restored; 1 one cannot, or is unknown; 2 wrong usage.\n");
+}
+
+void add_restore_plan(CLI::App& app, Parsed& parsed) {
+  RestorePlanOptions& plan = parsed.restore_plan;
+  CLI::App* command = app.add_subcommand(
+      "restore-plan", "print the manifest that restores a cluster from what is proven");
+  command
+      ->add_option("CLUSTER", plan.request.cluster, "NAMESPACE/NAME, NAME, or barman's server name")
+      ->required();
+  command
+      ->add_option("--to", parsed.restore_to,
+                   "RFC 3339; as far as the archive reaches if not given")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            return parse_rfc3339(text) ? std::string()
+                                       : text + " is no time like 2026-11-24T12:00:00Z";
+          },
+          "TIME"));
+  command->add_option("--name", plan.request.name,
+                      "of the new Cluster; CLUSTER-restored if not given");
+  CLI::Option* archive = command->add_option("--archive", plan.look.archive,
+                                             "s3://bucket/path/server, and nothing else");
+  command->add_option("--endpoint-url", plan.look.endpoint_url, "of the archive's store")
+      ->needs(archive);
+  add_look(*command, plan.look, parsed);
+  command->footer("\nExit codes: 0 printed; 1 there is nothing to restore to; 2 wrong usage.\n");
+}
+
 void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_run_options(*app.add_subcommand("run", "watch and serve (the default)"), parsed);
 
@@ -233,6 +314,8 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
       "DURATION");
   add_query(app, parsed);
   add_test(app, parsed);
+  add_backups(app, parsed);
+  add_restore_plan(app, parsed);
 
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
   record->add_option("--config.file", parsed.record.config_file);

@@ -1,5 +1,7 @@
 #include "app/commands.h"
 
+#include <unistd.h>
+
 #include <fmt/format.h>
 
 #include <cerrno>
@@ -197,6 +199,49 @@ int test_promql_command(const TestPromqlOptions& options) {
   if (options.json) return print_data(run.json(), exit_code);
   std::erase_if(run.files, [](const auto& file) { return !file.report; });
   return print_data(run.text(), exit_code);
+}
+
+namespace {
+
+// A look with its progress on stderr, where somebody reads it.
+std::optional<ArchiveLook> look_or_print(const ArchiveLookOptions& options, Logger& log) {
+  const bool person = isatty(STDERR_FILENO) != 0;
+  const Progress progress = [](const std::string& line) {
+    print_stderr("\r\x1b[K" + printable(line));
+  };
+  const Result<ArchiveLook> look = look_at_archives(options, person ? progress : Progress(), log);
+  if (person) print_stderr("\r\x1b[K");
+  if (!look) {
+    print_error(look.error());
+    return std::nullopt;
+  }
+  if (!look->complete) {
+    print_stderr("keelwatch: not everything has answered; what follows is what did\n");
+  }
+  return *look;
+}
+
+}  // namespace
+
+int backups_command(const BackupsOptions& options, Logger& log) {
+  const auto look = look_or_print(options.look, log);
+  if (!look) return 1;
+  const BackupsView view{.cluster = options.cluster, .deep = options.look.deep};
+  const std::string text =
+      options.json ? backups_json(*look->moment, view) : backups_text(*look->moment, view);
+  if (text.empty()) print_stderr("keelwatch: no archive is known\n");
+  return print_data(text, look->complete && all_restorable(*look->moment, view) ? 0 : 1);
+}
+
+int restore_plan_command(const RestorePlanOptions& options, Logger& log) {
+  const auto look = look_or_print(options.look, log);
+  if (!look) return 1;
+  const Result<std::string> plan = restore_plan(*look->moment, options.request);
+  if (!plan) {
+    print_error(plan.error());
+    return 1;
+  }
+  return print_data(*plan, 0);
 }
 
 int record_command(const RecordOptions& options, Logger& log) {

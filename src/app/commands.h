@@ -4,8 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "app/archive_look.h"
 #include "app/describe.h"
 #include "app/query.h"
+#include "app/restore_plan.h"
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -28,6 +30,21 @@ struct TestPromqlOptions {
 };
 // Runs promqltest scripts; 1 if a case failed or a file could not be read.
 [[nodiscard]] int test_promql_command(const TestPromqlOptions& options);
+
+struct BackupsOptions {
+  ArchiveLookOptions look;
+  std::string cluster;  // empty: all archives
+  bool json = false;
+};
+// Prints what the object stores hold; 1 if an archive cannot be restored, or is unknown.
+[[nodiscard]] int backups_command(const BackupsOptions& options, Logger& log);
+
+struct RestorePlanOptions {
+  ArchiveLookOptions look;
+  RestorePlanRequest request;
+};
+// Prints a manifest; 1, and why, if there is nothing to restore to.
+[[nodiscard]] int restore_plan_command(const RestorePlanOptions& options, Logger& log);
 
 struct RecordOptions {
   std::string config_file;
