@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "app/backups.h"
 #include "app/signals.h"
 #include "app/source_set.h"
 #include "app/tape.h"
