@@ -8,7 +8,7 @@
 namespace keelwatch::app {
 
 Result<std::string> read_credential(const std::string& path) {
-  return read_file(path, limits::kSecretFileBytes);
+  return read_file(path, limits::kCaFileBytes);
 }
 
 discovery::AwsEnvironment aws_environment() {
