@@ -16,6 +16,12 @@ start_s3() {
     --bucket "$archive_bucket" --access-key "$(secret s3-access-key)" --secret-key "$(secret s3-secret-key)" \
     --log "$LAB/log/s3-requests.log"
   wait_ready s3 20 fetch "http://127.0.0.1:$S3_ADMIN_PORT/_admin/"
+  set_versioning Enabled
+}
+
+set_versioning() { # Enabled|Suspended
+  fetch -X PUT -o /dev/null "http://127.0.0.1:$S3_ADMIN_PORT/_admin/setting?bucket=$archive_bucket&name=versioning" \
+    --data "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><Status>$1</Status></VersioningConfiguration>"
 }
 
 # What PostgreSQL's account runs, and with which keys. PostgreSQL reads neither again: each segment does.

@@ -38,7 +38,10 @@ mend_archiver_noop() {
   renew_archive
 }
 shows_archiver_noop() {
-  say "pg_stat_archiver goes on and fails nothing, and no segment is in the archive"
+  say "$(cluster_series backup_without_archiver) 1, $(cluster_series archiver_configured) 0" \
+    "keelwatch_backup_schedule_orphaned{...} 1" \
+    "keelwatch_wal_archive_claimed_missing_segments{...} 1 or more: pg_stat_archiver goes on and fails nothing" \
+    "KeelwatchBackupWithoutArchiver and KeelwatchBackupScheduleOrphaned"
 }
 
 # After a gap no backup from before it reaches today.
@@ -65,7 +68,9 @@ mend_archive_gap() {
   rm -f "$LAB/faults.d/archive-gap"
 }
 shows_archive_gap() {
-  say "every backup is restorable until $(cut -c1-24 "$LAB/faults.d/archive-gap"), which is missing, and no further"
+  say "keelwatch_recovery_chain_broken{...} 1: every backup restores until $(cut -c1-24 "$LAB/faults.d/archive-gap"), which is missing" \
+    "keelwatch_wal_archive_gap_segments{...} 1" \
+    "KeelwatchWalArchiveBroken after 10 min"
 }
 
 break_archive_failing() {
@@ -82,7 +87,8 @@ mend_archive_failing() {
   wait_for 120 archiver_went_on archived_count "$before" || die "the WAL is not archived; see $LAB/log/$primary.log"
 }
 shows_archive_failing() {
-  say "pg_stat_archiver: failed_count rises, and segments wait in pg_wal"
+  say "$(series archiver_failed_total "$primary") grows, and segments wait in pg_wal" \
+    "KeelwatchArchivingFailing"
 }
 
 break_bucket_hang() { kill -STOP -- "-$(pid_of s3)"; }
@@ -122,5 +128,6 @@ mend_backup_overdue() {
   put_archive_objects
 }
 shows_backup_overdue() {
-  say "the newest backup of $cluster is three days old, and its schedule is daily"
+  say "$(cluster_series backup_overdue) 1: the newest backup is three days old, and its schedule is daily" \
+    "KeelwatchBackupOverdue after 10 min"
 }
