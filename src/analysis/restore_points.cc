@@ -128,6 +128,15 @@ std::string why_latest_fails(const Reach& reach, std::int64_t segment_bytes) {
   return "";
 }
 
+// PostgreSQL reads ahead of what it replays (recovery_prefetch), and a backup ends with a switch to
+// the next segment: if it refuses that one, the recovery ends before the backup is consistent.
+bool refused_ahead(const Reach& reach, const Span& span, std::int64_t segment_bytes) {
+  const auto next =
+      static_cast<std::int64_t>((span.end.bytes - 1) / static_cast<std::uint64_t>(segment_bytes)) +
+      1;
+  return reach.stop == ChainStop::kFatal && reach.at.number == next;
+}
+
 // A system's own chain: the segments of another one are not its WAL, and those that are faulty only
 // because they are of this one are.
 class Judge {
@@ -201,7 +210,8 @@ void Judge::judge_wal(const BaseBackup& backup, const BackupInfo& info, RestoreP
   for (const Proof proof : {Proof::kListed, Proof::kHeader, Proof::kDeep}) {
     Reach reach = chain->reach(point.target, span->first, proof);
     if (other) cut_to_own_system(*span, reach);
-    const bool consistent = reach.end >= span->end;
+    const bool consistent =
+        reach.end >= span->end && !refused_ahead(reach, *span, chain->segment_bytes());
     if (proof == Proof::kListed) {
       if (!consistent) return set(point, judge_reach(reach, chain->segment_bytes()));
       point.latest_fails = why_latest_fails(reach, chain->segment_bytes());

@@ -62,7 +62,9 @@ Verdict judge(const RestorePoint& point, bool deep) {
   std::string why = point.reason;
   if (!point.latest_fails.empty()) why += (why.empty() ? "" : "; ") + point.latest_fails;
   if (point.state == analysis::BackupState::kUnknown) return {"unknown", std::move(why), {}};
-  if (!proof) return {"no", std::move(why), {}};
+  if (!proof || point.state == analysis::BackupState::kOtherSystem) {
+    return {"no", std::move(why), {}};
+  }
   if (deep && *proof != Proof::kDeep) {
     return {"unknown", why.empty() ? "not all of it could be proven" : std::move(why), proof};
   }
@@ -225,6 +227,7 @@ void put_backup(JsonWriter& json, const RestorePoint& point, bool deep) {
     put_time(json, "until", reach.last_modified);
     json.member("until_lsn", to_string(reach.end));
     if (reach.last) json.member("until_timeline", reach.last->timeline);
+    json.member("until_partial", reach.last_is_partial);
     json.member("latest_fails", point.latest_fails);
   }
   json.end_object();

@@ -25,7 +25,7 @@ def verdicts_of(keelwatch, endpoint, bucket, deep):
 
 
 def verdict_of(backup):
-    return {key: backup.get(key) for key in ("restorable", "why", "until_lsn", "until_timeline", "proof")}
+    return {key: backup.get(key) for key in ("restorable", "why", "until_lsn", "until_timeline", "until_partial", "proof")}
 
 
 def disagreements(verdict, truth, history, deep, damage):
