@@ -1,5 +1,6 @@
 #include "app/step.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "collectors/collector.h"
@@ -24,13 +25,18 @@ std::shared_ptr<const Moment> step(State& state, model::World world, const confi
 }
 
 model::Freshness freshness_of(const config::Config& config) {
-  return {.kubernetes = 3 * config.kubernetes.health_interval,
-          .postgres = 3 * config.postgres.interval + config.postgres.query_timeout,
-          .postgres_slow = 3 * config.postgres.slow_interval,
-          .postgres_databases = 3 * config.postgres.databases_interval,
-          .pgbouncer = 3 * config.pgbouncer.interval + config.pgbouncer.query_timeout,
-          .filesystems = 3 * config.filesystems.interval + config.filesystems.timeout,
-          .scrapes = 3 * config.scrape.interval + config.scrape.timeout};
+  return {
+      .kubernetes = 3 * config.kubernetes.health_interval,
+      .postgres = 3 * config.postgres.interval + config.postgres.query_timeout,
+      .postgres_slow = 3 * config.postgres.slow_interval,
+      .postgres_databases = 3 * config.postgres.databases_interval,
+      .pgbouncer = 3 * config.pgbouncer.interval + config.pgbouncer.query_timeout,
+      .filesystems = 3 * config.filesystems.interval + config.filesystems.timeout,
+      .scrapes = 3 * config.scrape.interval + config.scrape.timeout,
+      // A pass over a large archive may take minutes, however short the interval is.
+      .archives = std::max(model::Freshness().archives, 3 * config.object_stores.listing_interval +
+                                                            config.object_stores.request_timeout),
+      .archive_settings = 3 * config.object_stores.full_listing_interval};
 }
 
 }  // namespace keelwatch::app
