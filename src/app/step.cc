@@ -1,5 +1,6 @@
 #include "app/step.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "collectors/collector.h"
@@ -32,7 +33,10 @@ model::Freshness freshness_of(const config::Config& config) {
       .pgbouncer = 3 * config.pgbouncer.interval + config.pgbouncer.query_timeout,
       .filesystems = 3 * config.filesystems.interval + config.filesystems.timeout,
       .scrapes = 3 * config.scrape.interval + config.scrape.timeout,
-      .archives = 3 * config.object_stores.listing_interval + config.object_stores.request_timeout};
+      // A pass over a large archive may take minutes, however short the interval is.
+      .archives = std::max(model::Freshness().archives, 3 * config.object_stores.listing_interval +
+                                                            config.object_stores.request_timeout),
+      .archive_settings = 3 * config.object_stores.full_listing_interval};
 }
 
 }  // namespace keelwatch::app

@@ -158,15 +158,25 @@ std::shared_ptr<const PgBouncer> fresh(std::shared_ptr<const PgBouncer> pgbounce
   return std::make_shared<const PgBouncer>(std::move(aged));
 }
 
+template <typename T>
+constexpr bool is_of_a_whole_listing(Observed<T> Archive::* /*place*/) {
+  return std::is_same_v<T, BucketSettings>;
+}
+
 std::shared_ptr<const Archive> fresh(std::shared_ptr<const Archive> archive,
-                                     const Staleness& staleness) {
+                                     const Staleness& listings, const Freshness& freshness) {
+  const Staleness whole = listings.with_bound(freshness.archive_settings);
+  const auto staleness = [&](auto place) -> const Staleness& {
+    return is_of_a_whole_listing(place) ? whole : listings;
+  };
   bool all_fresh = true;
   Archive::for_each_answer(
-      [&](auto place) { all_fresh = all_fresh && !staleness.expired((*archive).*place); });
+      [&](auto place) { all_fresh = all_fresh && !staleness(place).expired((*archive).*place); });
   if (all_fresh) return archive;
   Archive aged = *archive;
   Archive::for_each_answer([&](auto place) {
-    aged.*place = staleness.apply((*archive).*place, staleness.source() + " " + text(archive->id));
+    aged.*place =
+        staleness(place).apply((*archive).*place, listings.source() + " " + text(archive->id));
   });
   return std::make_shared<const Archive>(std::move(aged));
 }
@@ -244,7 +254,7 @@ World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
   });
   const Staleness stores = staleness("object_store", freshness.archives);
   world.archives = fresh_slice(slices.archives, stores, [&](ArchiveSlice& slice) {
-    return age_all(slice.archives, [&](const auto& a) { return fresh(a, stores); });
+    return age_all(slice.archives, [&](const auto& a) { return fresh(a, stores, freshness); });
   });
   return world;
 }

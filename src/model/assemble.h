@@ -21,7 +21,8 @@ struct Freshness {
   Duration pgbouncer = std::chrono::seconds(15);
   Duration filesystems = std::chrono::minutes(3);
   Duration scrapes = std::chrono::seconds(45);
-  Duration archives = std::chrono::minutes(10);  // of a listing
+  Duration archives = std::chrono::minutes(10);        // of a listing
+  Duration archive_settings = std::chrono::hours(18);  // asked for with a listing of everything
 };
 
 // `awaited_since`: since when the sources have been expected to publish; nullopt: they are not (a

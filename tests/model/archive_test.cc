@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "app/step.h"
 #include "base/json.h"
 #include "model/assemble.h"
 #include "model/codec.h"
@@ -61,10 +62,26 @@ TEST_CASE("a listing that is too old is unknown", "[archive]") {
   const World old = assemble(slices, freshness, kNow + freshness.archives + 1s);
   const Archive& archive = *old.archives->archives.at(0);
   CHECK_FALSE(archive.backups.is_known());
-  CHECK_FALSE(archive.settings.is_known());
+  CHECK(archive.settings.is_known());
   CHECK(archive.wal.why().error.message() == "no answer for 10m1s");
   CHECK(archive.wal.why().source == "object_store s3://backups/pg/pg");
   CHECK_FALSE(old.archives->reports.at(0).up);
+}
+
+TEST_CASE("the settings of a bucket last from one whole listing to the next", "[archive]") {
+  config::Config config;
+  config.object_stores.listing_interval = 10min;
+  config.object_stores.full_listing_interval = 6h;
+  const Freshness freshness = app::freshness_of(config);
+  Slices slices;
+  slices.archives = slice_of(full().archive());
+  const auto after = [&](Duration age) {
+    return assemble(slices, freshness, kNow + age).archives->archives.at(0);
+  };
+  CHECK(after(30min)->wal.is_known());
+  CHECK_FALSE(after(31min)->wal.is_known());
+  CHECK(after(18h)->settings.is_known());
+  CHECK_FALSE(after(18h + 1s)->settings.is_known());
 }
 
 }  // namespace keelwatch::model

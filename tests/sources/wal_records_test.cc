@@ -104,7 +104,7 @@ TEST_CASE("what is not the segment of its name is told", "[object_store]") {
       {"one byte more", good + "x", "wrong_size"},
       {"zeros", std::string(good.size(), '\0'), "magic"},
       {"text", std::string(good.size(), 'x'), "magic"},
-      {"magic of PostgreSQL 12", with(0, "\x01\xD1"), "magic"},
+      {"magic of PostgreSQL 12", with(0, "\x01\xD1"), "unknown_version"},
       {"magic of another version on a page", with(8192, "\x0D\xD1"), "magic"},
       {"no long header", with(2, std::string_view("\0\0", 2)), "magic"},
       {"long header on a later page", with(8194, "\x02"), "record"},

@@ -7,7 +7,8 @@ namespace {
 
 class S3Reader final : public ArchiveReader {
  public:
-  S3Reader(SourceContext context, S3Bucket bucket) : client_(context, std::move(bucket)) {}
+  S3Reader(SourceContext context, S3Bucket bucket)
+      : client_(context, std::move(bucket)), objects_(read_bucket(client_)) {}
 
   Task<Result<S3Page>> list(S3ListRequest request, SteadyTime deadline) override {
     return client_.list(std::move(request), deadline);
@@ -23,10 +24,14 @@ class S3Reader final : public ArchiveReader {
   Task<Result<model::BucketSettings>> settings(std::string prefix, SteadyTime deadline) override {
     return client_.settings(std::move(prefix), deadline);
   }
+  Task<Result<std::unique_ptr<ObjectStream>>> open(std::string key, SteadyTime deadline) override {
+    return objects_->open(std::move(key), deadline);
+  }
   S3Traffic traffic() const override { return client_.traffic(); }
 
  private:
   S3Client client_;
+  std::unique_ptr<ObjectReader> objects_;
 };
 
 }  // namespace

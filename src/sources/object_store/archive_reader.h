@@ -12,14 +12,14 @@
 #include "base/task.h"
 #include "discovery/archives.h"
 #include "model/archive.h"
+#include "sources/object_store/object_reader.h"
 #include "sources/object_store/s3_client.h"
 #include "sources/source.h"
 
 namespace keelwatch::sources {
 
-class ArchiveReader {
+class ArchiveReader : public ObjectReader {
  public:
-  virtual ~ArchiveReader() = default;
   // As S3Client has them.
   [[nodiscard]] virtual Task<Result<S3Page>> list(S3ListRequest request, SteadyTime deadline) = 0;
   [[nodiscard]] virtual Task<Result<std::string>> get(std::string key, std::size_t max_bytes,

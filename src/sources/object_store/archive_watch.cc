@@ -20,7 +20,7 @@ constexpr Duration kMostPause = std::chrono::minutes(5);
 }  // namespace
 
 ArchiveWatch::ArchiveWatch(SourceContext context, const config::ObjectStores& settings,
-                           const OpenArchive& open, RequestSlots& slots,
+                           const OpenArchive& open, RequestSlots& slots, DeepStreams& deep_streams,
                            discovery::ArchiveTarget target, std::function<void()> changed)
     : context_(context),
       settings_(settings),
@@ -36,6 +36,10 @@ ArchiveWatch::ArchiveWatch(SourceContext context, const config::ObjectStores& se
       wal_(server_) {
   const Why why{Absence::kUnknown, Error(ErrorCode::kUnavailable, "not asked yet"), name_};
   archive_ = std::make_shared<const model::Archive>(model::Archive::absent(target_.id, why));
+  if (settings_.deep_pass) {
+    deep_.emplace(context_, settings_, deep_streams, server_, wal_.contents(),
+                  [this] { put_deep(); });
+  }
 }
 
 void ArchiveWatch::start() {
@@ -69,6 +73,9 @@ void ArchiveWatch::start() {
   reader_ = open_(target_);
   failures_ = 0;
   scope_.spawn(run());
+  if (!deep_) return;
+  put_deep();
+  scope_.spawn(deep_->run(*reader_));
 }
 
 void ArchiveWatch::set_absent(const model::SourceReport& report, const Why& why) {
@@ -105,6 +112,7 @@ Task<> ArchiveWatch::run() {
     report_.begin();
     failure_.reset();
     co_await pass();
+    if (deep_) tell_deep();
     if (failure_) {
       report_.failed(*failure_);
       ++failures_;
@@ -163,7 +171,7 @@ Task<bool> ArchiveWatch::read_base() {
   }
   if (base_.take_changed()) whole_due_ = true;
   co_await read_infos();
-  put(&model::Archive::backups, Result<std::vector<model::BaseBackup>>(base_.backups()));
+  put(&model::Archive::backups, Result<std::vector<model::BaseBackup>>(backups()));
   co_return true;
 }
 
@@ -324,14 +332,54 @@ void ArchiveWatch::note_failure(const Error& error) {
   if (!failure_) failure_ = error;
 }
 
-void ArchiveWatch::put_wal() {
+void ArchiveWatch::put_wal() { put(&model::Archive::wal, wal_facts()); }
+
+Result<model::WalArchive> ArchiveWatch::wal_facts() const {
   Result<model::WalArchive> facts = wal_.contents().facts(proofs_.segment_bytes());
-  if (facts) {
-    facts->listed_whole_at = *wal_.listed_whole_at();
-    const Result<void> proofs = proofs_.put_into(*facts);
-    if (!proofs) facts = proofs.error();
+  if (!facts) return facts;
+  facts->listed_whole_at = *wal_.listed_whole_at();
+  Result<void> proofs = proofs_.put_into(*facts);
+  if (proofs && deep_) proofs = deep_->put_into(*facts);
+  if (!proofs) facts = proofs.error();
+  return facts;
+}
+
+std::vector<model::BaseBackup> ArchiveWatch::backups() const {
+  std::vector<model::BaseBackup> backups = base_.backups();
+  if (deep_) deep_->put_into(backups);
+  return backups;
+}
+
+void ArchiveWatch::tell_deep() {
+  const bool has_backups = archive_->backups.is_known();
+  const bool has_wal = archive_->wal.is_known();
+  if (has_backups) deep_->listed_backups(base_.backups());
+  if (has_wal) {
+    deep_->listed_wal(proofs_.segment_bytes(), proofs_.system_id(), *wal_.listed_whole_at());
   }
-  put(&model::Archive::wal, std::move(facts));
+  const bool waits = has_backups && has_wal;
+  deep_->go_on(waits || !failure_ || is_transient(*failure_) ? "" : failure_->message());
+}
+
+// The listings are as old as they were: only what is said of their objects is new.
+void ArchiveWatch::put_deep() {
+  model::Archive archive = *archive_;
+  if (archive.backups.is_known()) {
+    archive.backups =
+        Observed<std::vector<model::BaseBackup>>::known(backups(), archive.backups.observed_at());
+  }
+  if (archive.wal.is_known()) {
+    Result<model::WalArchive> facts = wal_facts();
+    if (facts) {
+      archive.wal =
+          Observed<model::WalArchive>::known(*std::move(facts), archive.wal.observed_at());
+    } else {
+      archive.wal = Observed<model::WalArchive>::unknown(facts.error(), name_);
+    }
+  }
+  archive.deep = deep_->progress();
+  archive_ = std::make_shared<const model::Archive>(std::move(archive));
+  changed_();
 }
 
 std::string ArchiveWatch::wal_key(const std::string& below) const {

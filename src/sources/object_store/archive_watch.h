@@ -5,6 +5,7 @@
 //
 // What a pass could not read stays as the last one that could has left it, and its age shows; a
 // refusal or an answer that makes no sense leaves none.
+// Beside that, if the settings say so, a DeepPass reads everything.
 // Threads: the loop's. Destroying it ends the request.
 #pragma once
 
@@ -19,6 +20,7 @@
 #include "model/archive.h"
 #include "sources/object_store/archive_reader.h"
 #include "sources/object_store/base_listing.h"
+#include "sources/object_store/deep_pass.h"
 #include "sources/object_store/request_slots.h"
 #include "sources/object_store/segment_proofs.h"
 #include "sources/object_store/wal_listing.h"
@@ -31,7 +33,8 @@ class ArchiveWatch {
  public:
   // `changed` is called whenever archive() or report() has news. All but the target outlive it.
   ArchiveWatch(SourceContext context, const config::ObjectStores& settings, const OpenArchive& open,
-               RequestSlots& slots, discovery::ArchiveTarget target, std::function<void()> changed);
+               RequestSlots& slots, DeepStreams& deep_streams, discovery::ArchiveTarget target,
+               std::function<void()> changed);
 
   void start();
   // The same archive by another way: another credential, CA or reason. What is known stays.
@@ -75,6 +78,11 @@ class ArchiveWatch {
   void put(Observed<T> model::Archive::* place, Result<T> answer);
   void note_failure(const Error& error);
   void put_wal();
+  [[nodiscard]] Result<model::WalArchive> wal_facts() const;
+  [[nodiscard]] std::vector<model::BaseBackup> backups() const;
+  // What the pass has listed goes to the deep pass / what that has found into the archive.
+  void tell_deep();
+  void put_deep();
   void set_absent(const model::SourceReport& report, const Why& why);
   [[nodiscard]] std::string wal_key(const std::string& below) const;
   [[nodiscard]] SteadyTime deadline() const;
@@ -97,6 +105,7 @@ class ArchiveWatch {
   BaseListing base_;
   WalListing wal_;
   SegmentProofs proofs_;
+  std::optional<DeepPass> deep_;  // absent: it is not asked for
   bool whole_due_ = true;
   bool settings_due_ = true;
   bool size_due_ = true;  // the newest segment is to tell the segment size

@@ -185,7 +185,11 @@ Task<Result<model::BackupProof>> prove_backup(EventLoop& loop, ObjectReader& rea
 
   DeepProgress progress;
   std::erase_if(backup.files, [](const auto& file) { return !parse_backup_part(file.name); });
-  for (const model::ArchivedFile& file : backup.files) progress.total += file.bytes;
+  for (const model::ArchivedFile& file : backup.files) {
+    progress.total += file.bytes;
+    if (!file.name.ends_with(".gpg")) continue;
+    co_return Error(ErrorCode::kUnsupported, "the backup is encrypted: " + file.name);
+  }
   if (progress.total > options.max_bytes) {
     co_return Error(ErrorCode::kTooLarge, fmt::format("its {} bytes are more than the {} allowed",
                                                       progress.total, options.max_bytes));

@@ -9,23 +9,42 @@
 namespace keelwatch::sources {
 namespace {
 
+constexpr Duration kMostWork = std::chrono::milliseconds(3);  // before others get their turn
+
 enum class Fed { kMore, kEnough, kDamaged };
 
-Fed feed(Decompressor& decompressor, std::string_view piece,
-         const std::function<bool(std::string_view)>& taken, std::string& scratch,
-         std::string& damage) {
-  for (bool more = true; more;) {
-    scratch.clear();
-    const Result<bool> fed = decompressor.feed(piece, scratch);
-    if (!scratch.empty() && !taken(scratch)) return Fed::kEnough;
-    if (!fed) {
-      damage = fed.error().message();
-      return Fed::kDamaged;
+// Does the work in steps and lets the loop go round between them: a piece may become a thousand
+// times as much, and a stream may have the next one ready at once.
+class Feeder {
+ public:
+  Feeder(EventLoop& loop, Decompressor& decompressor, std::function<bool(std::string_view)> taken)
+      : loop_(loop), decompressor_(decompressor), taken_(std::move(taken)) {}
+
+  [[nodiscard]] Task<Fed> feed(std::string_view piece, std::string& damage) {
+    for (bool more = true; more;) {
+      if (loop_.now() - since_ > kMostWork) {
+        co_await loop_.sleep_until(loop_.now());
+        since_ = loop_.now();
+      }
+      scratch_.clear();
+      const Result<bool> fed = decompressor_.feed(piece, scratch_);
+      if (!scratch_.empty() && !taken_(scratch_)) co_return Fed::kEnough;
+      if (!fed) {
+        damage = fed.error().message();
+        co_return Fed::kDamaged;
+      }
+      more = *fed;
     }
-    more = *fed;
+    co_return Fed::kMore;
   }
-  return Fed::kMore;
-}
+
+ private:
+  EventLoop& loop_;
+  Decompressor& decompressor_;
+  std::function<bool(std::string_view)> taken_;
+  std::string scratch_;
+  SteadyTime since_{};
+};
 
 }  // namespace
 
@@ -38,13 +57,13 @@ Task<Result<DeepRead>> deep_read(EventLoop& loop, ObjectReader& reader, std::str
       co_await reader.open(key, loop.after(options.stall));
   if (!stream) co_return stream.error().context(key);
   DeepRead read;
-  std::string scratch;
+  Feeder feeder(loop, *decompressor, std::move(taken));
   for (;;) {
     Result<std::optional<std::string>> piece = co_await (*stream)->next(loop.after(options.stall));
     if (!piece) co_return piece.error().context(key);
     if (!*piece) break;
     const std::size_t size = (*piece)->size();
-    const Fed fed = feed(*decompressor, **piece, taken, scratch, read.damage);
+    const Fed fed = co_await feeder.feed(**piece, read.damage);
     progress.done += static_cast<std::int64_t>(size);
     if (progress.done > options.max_bytes) {
       co_return Error(ErrorCode::kTooLarge,

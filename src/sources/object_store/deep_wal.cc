@@ -6,13 +6,11 @@
 #include <fmt/format.h>
 
 #include "sources/object_store/deep_read.h"
-#include "sources/object_store/wal_records.h"
 
 namespace keelwatch::sources {
-namespace {
 
 // Verdicts, segment by segment, until the whole is known.
-class Ledger {
+class WalProver::Ledger {
  public:
   explicit Ledger(std::int64_t segment_bytes) : segment_bytes_(segment_bytes) {}
 
@@ -32,6 +30,7 @@ class Ledger {
     if (verdict.newest_commit) proof.commits.push_back({file.segment, *verdict.newest_commit});
     open_ = verdict.fault.empty() && verdict.crosses;
     last_ = file.segment;
+    known_ = true;
     if (!verdict.fault.empty()) {
       fault(file, verdict);
       waiting_.clear();
@@ -44,10 +43,15 @@ class Ledger {
 
   void forget() {
     open_ = false;
+    known_ = false;
     waiting_.clear();
   }
 
   DeepWalProof proof;
+  [[nodiscard]] std::optional<model::WalSegment> last() const {
+    return known_ ? std::optional(last_) : std::nullopt;
+  }
+  [[nodiscard]] const std::vector<DeepWalFile>& waiting() const { return waiting_; }
 
  private:
   [[nodiscard]] bool follows(model::WalSegment segment) const {
@@ -74,11 +78,64 @@ class Ledger {
 
   std::int64_t segment_bytes_;
   model::WalSegment last_;
+  bool known_ = false;                // last_ says something
   bool open_ = false;                 // the last record of last_ goes on
   std::vector<DeepWalFile> waiting_;  // those that this record lies in
 };
 
-}  // namespace
+WalProver::WalProver(EventLoop& loop, ObjectReader& reader, std::int64_t segment_bytes,
+                     std::optional<std::uint64_t> system_id)
+    : loop_(loop),
+      reader_(reader),
+      segment_bytes_(segment_bytes),
+      walker_(segment_bytes, system_id),
+      ledger_(std::make_unique<Ledger>(segment_bytes)) {}
+
+WalProver::~WalProver() = default;
+
+Task<Result<void>> WalProver::read(DeepWalFile file, const DeepOptions& options,
+                                   DeepProgress& progress) {
+  progress.file = wal_segment_name(file.segment, segment_bytes_);
+  walker_.begin(file.segment, true);
+  std::function<bool(std::string_view)> taken = [this](std::string_view bytes) {
+    return walker_.feed(bytes);
+  };
+  const Result<DeepRead> read =
+      co_await deep_read(loop_, reader_, file.key, std::move(taken), options, progress);
+  if (!read) {
+    walker_.abandon();
+    ledger_->forget();
+    if (read.error().code() != ErrorCode::kNotFound) co_return read.error();
+    ledger_->proof.gone.push_back(file.segment);
+    co_return Result<void>();
+  }
+  WalVerdict verdict;
+  if (read->damage.empty()) {
+    verdict = walker_.finish();
+  } else {
+    walker_.abandon();
+    verdict.at = wal_segment_begin(file.segment, segment_bytes_);
+    verdict.fault = file.bytes == 0 ? "empty" : "compressed_data";
+    verdict.detail = read->damage;
+  }
+  if (verdict.fault == kUnknownWalVersion) {
+    ledger_->forget();
+    ledger_->proof.unknown_version.push_back(file.segment);
+  } else {
+    ledger_->add(file, std::move(verdict));
+  }
+  co_return Result<void>();
+}
+
+DeepWalProof WalProver::take() { return std::exchange(ledger_->proof, {}); }
+
+std::optional<model::WalSegment> WalProver::last() const { return ledger_->last(); }
+
+std::vector<model::WalSegment> WalProver::unfinished() const {
+  std::vector<model::WalSegment> result;
+  for (const DeepWalFile& file : ledger_->waiting()) result.push_back(file.segment);
+  return result;
+}
 
 Task<Result<DeepWalProof>> prove_wal(EventLoop& loop, ObjectReader& reader, DeepWalRequest request,
                                      const DeepOptions& options) {
@@ -92,36 +149,14 @@ Task<Result<DeepWalProof>> prove_wal(EventLoop& loop, ObjectReader& reader, Deep
     co_return Error(ErrorCode::kTooLarge, fmt::format("its {} bytes are more than the {} allowed",
                                                       progress.total, options.max_bytes));
   }
-  WalWalker walker(request.segment_bytes, request.system_id);
-  Ledger ledger(request.segment_bytes);
+  WalProver prover(loop, reader, request.segment_bytes, request.system_id);
   for (const DeepWalFile& file : request.files) {
-    progress.file = wal_segment_name(file.segment, request.segment_bytes);
-    walker.begin(file.segment, true);
-    std::function<bool(std::string_view)> taken = [&walker](std::string_view bytes) {
-      return walker.feed(bytes);
-    };
-    const Result<DeepRead> read =
-        co_await deep_read(loop, reader, file.key, std::move(taken), options, progress);
-    if (!read && read.error().code() != ErrorCode::kNotFound) co_return read.error();
-    if (!read) {
-      ledger.proof.gone.push_back(file.segment);
-      walker.abandon();
-      ledger.forget();
-      continue;
-    }
-    WalVerdict verdict;
-    if (read->damage.empty()) {
-      verdict = walker.finish();
-    } else {
-      walker.abandon();
-      verdict.at = wal_segment_begin(file.segment, request.segment_bytes);
-      verdict.fault = file.bytes == 0 ? "empty" : "compressed_data";
-      verdict.detail = read->damage;
-    }
-    ledger.add(file, std::move(verdict));
+    const Result<void> read = co_await prover.read(file, options, progress);
+    if (!read) co_return read.error();
   }
-  ledger.proof.bytes = progress.done;
-  co_return std::move(ledger.proof);
+  DeepWalProof proof = prover.take();
+  proof.bytes = progress.done;
+  co_return proof;
 }
 
 }  // namespace keelwatch::sources

@@ -12,6 +12,7 @@ ObjectStoreSource::ObjectStoreSource(SourceContext context, config::ObjectStores
       publish_(std::move(publish)),
       open_(std::move(open)),
       slots_(context.loop, kRequestsAtOnce),
+      deep_streams_(context.loop, context.clock, settings_.deep_pass_daily_bytes),
       soon_(context.loop, [this] { publish_now(); }) {}
 
 ObjectStoreSource::~ObjectStoreSource() = default;
@@ -49,8 +50,8 @@ void ObjectStoreSource::start_archives() {
       archive->set_target(target);
       continue;
     }
-    archive = std::make_unique<ArchiveWatch>(context_, settings_, open_, slots_, target,
-                                             [this] { soon_.changed(); });
+    archive = std::make_unique<ArchiveWatch>(context_, settings_, open_, slots_, deep_streams_,
+                                             target, [this] { soon_.changed(); });
     archive->start();
   }
   std::erase_if(archives_, [&](const auto& entry) { return !wanted.contains(entry.first); });

@@ -42,6 +42,7 @@ class ObjectStoreSource {
   Publish<model::ArchiveSlice> publish_;
   OpenArchive open_;
   RequestSlots slots_;
+  DeepStreams deep_streams_;
   PublishSoon soon_;
   discovery::ArchiveTargets targets_;
   bool has_targets_ = false;

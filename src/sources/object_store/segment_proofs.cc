@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -12,31 +11,6 @@
 
 namespace keelwatch::sources {
 namespace {
-
-// Adds a number to ranges that stay apart.
-void insert(std::map<std::int64_t, std::int64_t>& ranges, std::int64_t number) {
-  std::int64_t first = number;
-  std::int64_t last = number;
-  const auto after = ranges.upper_bound(number);
-  if (after != ranges.begin()) {
-    const auto before = std::prev(after);
-    if (before->second >= number) return;
-    if (before->second + 1 == number) {
-      first = before->first;
-      ranges.erase(before);
-    }
-  }
-  if (after != ranges.end() && after->first == number + 1) {
-    last = after->second;
-    ranges.erase(after);
-  }
-  ranges[first] = last;
-}
-
-bool contains(const std::map<std::int64_t, std::int64_t>& ranges, std::int64_t number) {
-  const auto after = ranges.upper_bound(number);
-  return after != ranges.begin() && std::prev(after)->second >= number;
-}
 
 // The timeline that wrote the segment's first byte, if the history of its timeline is known.
 std::optional<std::int64_t> written_by(const WalContents& contents, model::WalSegment segment,
@@ -116,25 +90,20 @@ void SegmentProofs::set_aside() {
 }
 
 void SegmentProofs::note(const SegmentToProve& one) {
-  if (const auto place = segment(one.name)) insert(looked_at_[one.name.timeline], place->number);
+  if (const auto place = segment(one.name)) looked_at_[one.name.timeline].insert(place->number);
   faults_.erase(one.name);
 }
 
 void SegmentProofs::retain(const WalContents& contents) {
   aside_.clear();
   if (!segment_bytes_) return;
-  std::map<std::uint32_t, Ranges> there;
   const auto facts = contents.facts(segment_bytes_);
   if (!facts) return;
+  std::map<std::uint32_t, NumberRanges> there;
   for (const model::WalRun& run : facts->runs) {
-    const auto timeline = static_cast<std::uint32_t>(run.timeline);
-    for (const auto& [first, last] : looked_at_[timeline]) {
-      const std::int64_t from = std::max(first, run.first);
-      const std::int64_t to = std::min(last, run.last);
-      if (from <= to) there[timeline][from] = to;
-    }
+    there[static_cast<std::uint32_t>(run.timeline)].insert(run.first, run.last);
   }
-  looked_at_ = std::move(there);
+  for (auto& [timeline, looked_at] : looked_at_) looked_at = looked_at.common(there[timeline]);
   const auto gone = [&](const SegmentName& name) { return contents.find(name) == nullptr; };
   std::erase_if(waiting_, [&](const SegmentToProve& one) { return gone(one.name); });
   std::erase_if(waiting_names_, gone);
@@ -145,7 +114,7 @@ void SegmentProofs::retain(const WalContents& contents) {
 Result<void> SegmentProofs::put_into(model::WalArchive& archive) const {
   if (newest_) archive.system_id = newest_->second;
   for (const auto& [timeline, ranges] : looked_at_) {
-    for (const auto& [first, last] : ranges) {
+    for (const auto& [first, last] : ranges.ranges()) {
       archive.proofs.push_back({timeline, first, last, "header"});
     }
   }
@@ -174,7 +143,7 @@ bool SegmentProofs::looked_at(const SegmentName& name) const {
   if (!segment_bytes_) return false;
   const auto ranges = looked_at_.find(name.timeline);
   const auto place = segment(name);
-  return ranges != looked_at_.end() && place && contains(ranges->second, place->number);
+  return ranges != looked_at_.end() && place && ranges->second.contains(place->number);
 }
 
 }  // namespace keelwatch::sources

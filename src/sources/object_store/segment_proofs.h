@@ -13,6 +13,7 @@
 
 #include "base/result.h"
 #include "model/archive.h"
+#include "sources/object_store/number_ranges.h"
 #include "sources/object_store/wal_contents.h"
 #include "sources/object_store/wal_page.h"
 
@@ -23,6 +24,7 @@ class SegmentProofs {
   // What segments are judged by. Another segment size forgets all: numbers mean others then.
   void expect(std::int64_t segment_bytes, std::optional<std::uint64_t> system_id);
   [[nodiscard]] std::optional<std::int64_t> segment_bytes() const { return segment_bytes_; }
+  [[nodiscard]] std::optional<std::uint64_t> system_id() const { return expected_system_id_; }
 
   // Puts segments behind those that wait, except what was looked at before or waits already. More
   // than limits::kSegmentsToProve push out the oldest.
@@ -51,7 +53,6 @@ class SegmentProofs {
     std::string kind;
     std::string detail;
   };
-  using Ranges = std::map<std::int64_t, std::int64_t>;  // first → last, apart from each other
 
   [[nodiscard]] std::optional<model::WalSegment> segment(const SegmentName& name) const;
   [[nodiscard]] bool looked_at(const SegmentName& name) const;
@@ -63,7 +64,7 @@ class SegmentProofs {
   std::deque<SegmentToProve> waiting_;
   std::set<SegmentName> waiting_names_;
   std::set<SegmentName> aside_;
-  std::map<std::uint32_t, Ranges> looked_at_;  // by timeline
+  std::map<std::uint32_t, NumberRanges> looked_at_;  // by timeline
   std::map<SegmentName, Fault> faults_;
   std::optional<std::pair<SegmentName, std::uint64_t>> newest_;  // with its system id
 };

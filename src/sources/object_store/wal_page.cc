@@ -52,8 +52,7 @@ std::optional<int> wal_version(std::uint16_t magic) {
 }
 
 WalPageJudgement judge_wal_page(const WalPageHeader& header, const ExpectedSegment& expected) {
-  // All magics since 8.0 are 0xD0nn and 0xD1nn.
-  if (header.magic < 0xD000 || header.magic > 0xD2FF) {
+  if (!is_wal_magic(header.magic)) {
     return fault("magic", fmt::format("begins with {:04X}, which is no WAL page", header.magic));
   }
   if (!wal_version(header.magic)) return {WalPageVerdict::kUnknownVersion, "", ""};

@@ -29,6 +29,10 @@ struct WalPageHeader {
 
 // The major version that writes this magic; nothing: one that this program does not know.
 [[nodiscard]] std::optional<int> wal_version(std::uint16_t magic);
+// Whether it is that of any version: all since 8.0 are 0xD0nn and 0xD1nn.
+[[nodiscard]] constexpr bool is_wal_magic(std::uint16_t magic) {
+  return magic >= 0xD000 && magic <= 0xD2FF;
+}
 
 // What the archive says a segment is.
 struct ExpectedSegment {

@@ -8,6 +8,7 @@
 
 #include "sources/object_store/bytes.h"
 #include "sources/object_store/crc32c.h"
+#include "sources/object_store/wal_page.h"
 
 namespace keelwatch::sources {
 namespace {
@@ -31,12 +32,6 @@ constexpr std::uint8_t kXlogManager = 0;
 constexpr std::uint8_t kXlogSwitch = 0x40;
 constexpr std::uint8_t kXlogOverwrite = 0xD0;
 constexpr std::uint8_t kTransactionManager = 1;
-
-bool is_known_magic(std::uint16_t magic) {
-  // XLOG_PAGE_MAGIC of 13, 14, 15, 16, 17, 18.
-  constexpr std::uint16_t kMagics[] = {0xD106, 0xD10D, 0xD110, 0xD113, 0xD116, 0xD118};
-  return std::find(std::begin(kMagics), std::end(kMagics), magic) != std::end(kMagics);
-}
 
 std::uint64_t aligned(std::uint64_t at) { return (at + 7U) & ~std::uint64_t{7}; }
 
@@ -131,12 +126,16 @@ bool WalWalker::fail(std::string_view kind, std::uint64_t at, std::string detail
 }
 
 bool WalWalker::long_header(std::string_view bytes) {
-  if (!is_known_magic(little16(bytes, 0))) {
+  if (!wal_version(little16(bytes, 0))) {
+    if (is_wal_magic(little16(bytes, 0))) {
+      return fail(
+          kUnknownWalVersion, page_at_,
+          fmt::format("page magic {:04X} is none of PostgreSQL 13 to 18", little16(bytes, 0)));
+    }
     const bool zero = std::all_of(bytes.begin(), bytes.end(), [](char c) { return c == '\0'; });
-    return fail(
-        "magic", page_at_,
-        zero ? "begins with zeros"
-             : fmt::format("page magic {:04X} is none of PostgreSQL 13 to 18", little16(bytes, 0)));
+    return fail("magic", page_at_,
+                zero ? "begins with zeros"
+                     : fmt::format("begins with {:04X}, which is no WAL page", little16(bytes, 0)));
   }
   if ((little16(bytes, 2) & kLongHeaderFlag) == 0) {
     return fail("magic", page_at_, "its first page lacks the long header");

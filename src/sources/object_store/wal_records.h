@@ -17,8 +17,11 @@
 
 namespace keelwatch::sources {
 
+// In place of a fault: the segment is of a PostgreSQL that this program does not read.
+inline constexpr std::string_view kUnknownWalVersion = "unknown_version";
+
 struct WalVerdict {
-  std::string fault;   // a kind of model::WalFault; empty: none was found
+  std::string fault;   // a kind of model::WalFault, or the above; empty: none was found
   std::string detail;  // for people: where, what was found, what was expected
   model::Lsn at{};     // of the fault: begin of the page or record. Below the segment's begin: of a
                        // record that began in the segment before; either may be the damaged one
