@@ -272,7 +272,7 @@ bool DeepPass::all_read() {
   const bool unread = std::ranges::any_of(backups_, [](const model::BaseBackup& backup) {
     return !backup.info.is_known() && is_transient(backup.info.why().error);
   });
-  return !unread && (!segment_bytes_ || wal_.complete());
+  return !unread && (!segment_bytes_ || wal_.complete(prover_ ? prover_->last() : std::nullopt));
 }
 
 std::string DeepPass::trouble() const {

@@ -125,15 +125,18 @@ void DeepWalPlan::look_again() {
   for (const auto& [segment, fault] : faults_) again_.push_back(segment);
 }
 
+// One that was read before `last`: once more, as what it continues is known now.
+std::optional<WalSegment> DeepWalPlan::once_more(std::optional<WalSegment> last) const {
+  if (!last || !unfinished_.contains(*last)) return std::nullopt;
+  const WalSegment follows{last->timeline, last->number + 1};
+  const auto read = read_.find(follows.timeline);
+  if (read == read_.end() || !read->second.contains(follows.number)) return std::nullopt;
+  if (aside_.contains(follows) || readable(follows) == nullptr) return std::nullopt;
+  return follows;
+}
+
 std::optional<DeepWalPlan::Item> DeepWalPlan::next(std::optional<WalSegment> last) {
-  if (last && unfinished_.contains(*last)) {
-    // One that was read before this one: once more, as what it continues is known now.
-    const WalSegment follows{last->timeline, last->number + 1};
-    if (read_[follows.timeline].contains(follows.number) && !aside_.contains(follows) &&
-        readable(follows) != nullptr) {
-      return item(follows, true);
-    }
-  }
+  if (const auto follows = once_more(last)) return item(*follows, true);
   while (!pieces_.empty()) {
     Piece& piece = pieces_.front();
     piece.first = read_[piece.timeline].first_missing(piece.first);
@@ -223,8 +226,8 @@ void DeepWalPlan::lost(const std::vector<WalSegment>& unfinished) {
   }
 }
 
-bool DeepWalPlan::complete() {
-  if (!aside_.empty()) return false;
+bool DeepWalPlan::complete(std::optional<WalSegment> last) {
+  if (!aside_.empty() || once_more(last)) return false;
   while (!pieces_.empty()) {
     Piece& piece = pieces_.front();
     piece.first = read_[piece.timeline].first_missing(piece.first);

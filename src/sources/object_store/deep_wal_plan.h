@@ -54,8 +54,8 @@ class DeepWalPlan {
   [[nodiscard]] bool any_aside() const { return !aside_.empty(); }
   void take_up_again() { aside_.clear(); }
 
-  // Whether all that is listed has been read once.
-  [[nodiscard]] bool complete();
+  // Whether all that is listed has been read once; `last` is the prover's.
+  [[nodiscard]] bool complete(std::optional<model::WalSegment> last);
   [[nodiscard]] std::int64_t total_bytes() const { return total_bytes_; }
   [[nodiscard]] std::int64_t left_bytes() const { return left_bytes_; }
   // What will never be read here; empty: nothing.
@@ -78,6 +78,8 @@ class DeepWalPlan {
     bool needed = false;
   };
 
+  [[nodiscard]] std::optional<model::WalSegment> once_more(
+      std::optional<model::WalSegment> last) const;
   [[nodiscard]] SegmentName name(model::WalSegment segment) const;
   [[nodiscard]] const WalSpan* readable(model::WalSegment segment) const;
   [[nodiscard]] DeepWalFile file(model::WalSegment segment, const WalSpan& span) const;
