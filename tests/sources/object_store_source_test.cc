@@ -79,6 +79,9 @@ class StoreReader final : public sources::ArchiveReader {
     settings.versioning = true;
     co_return settings;
   }
+  Task<Result<std::unique_ptr<sources::ObjectStream>>> open(std::string, SteadyTime) override {
+    co_return Error(ErrorCode::kUnsupported, "no deep pass is asked for");
+  }
   sources::S3Traffic traffic() const override { return traffic_; }
 
  private:
