@@ -261,7 +261,7 @@ TEST_CASE("without credentials every kind is not set up, and unknown if it was a
     CHECK(reader.slice().pods.why().absence == Absence::kNotSetUp);
     CHECK_THAT(reader.slice().pods.why().error.message(), Catch::Contains("$KUBECONFIG"));
     CHECK(reader.report("Pod").not_set_up);
-    CHECK(reader.slice().reports.size() == 11);
+    CHECK(reader.slice().reports.size() == 16);
   }
   settings.enabled = config::Switch::kOn;
   KubernetesReader asked(settings, process_environment({}, "/nonexistent"));
