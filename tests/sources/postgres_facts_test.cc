@@ -347,8 +347,11 @@ TEST_CASE("overrides of settings and what waits for a restart are told", "[sourc
 }
 
 TEST_CASE("of an archive_command only is told whether it archives", "[sources][postgres]") {
-  PostgresServer server(
-      with_settings({"archive_mode=on", "archive_command='false --password=hunter2'"}));
+  PostgresServer server(with_settings({"archive_mode=on"}));
+  const auto set_command = [&](const std::string& command) {
+    server.sql("alter system set archive_command = '" + command + "'");
+    server.sql("select pg_reload_conf()");
+  };
   Harness harness(all_at_once());
   harness.watch({testing::instance_target(server, "pg-1")});
   const auto with_value = [](std::string_view value) {
@@ -357,9 +360,9 @@ TEST_CASE("of an archive_command only is told whether it archives", "[sources][p
       return command != nullptr && command->value == value;
     };
   };
+  set_command("false --password=hunter2");
   until<model::Settings>(harness, &Instance::settings, with_value("(set)"));
-  server.sql("alter system set archive_command = '/bin/true'");
-  server.sql("select pg_reload_conf()");
+  set_command("/bin/true");
   until<model::Settings>(harness, &Instance::settings, with_value("/bin/true"));
 }
 
