@@ -54,7 +54,10 @@ def disagreements(verdict, truth, history, deep, damage):
 def wrong_end(verdict, truth, segment_bytes):
     """keelwatch's end is that of the last usable segment, PostgreSQL's that of the last record in it.
     Where recovery to the latest ends in an error, an earlier target reaches what was restored before."""
-    segment = (lsn_of(verdict["until_lsn"]) - 1) // segment_bytes
+    until = lsn_of(verdict["until_lsn"])
+    segment = (until - 1) // segment_bytes
+    if verdict["until_partial"] and until % segment_bytes == 0:
+        segment += 1  # a .partial is read as far as it goes, which only its records tell
     if truth["outcome"] == "recovered":
         end, timeline, text = (lsn_of(truth["lsn"]) - 1) // segment_bytes, truth["timeline"], truth["lsn"]
     else:
