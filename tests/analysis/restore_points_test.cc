@@ -125,6 +125,9 @@ TEST_CASE("why a backup does not count", "[restore_points]") {
         "a waiting_for_wal: it waits for segment " + third);
   CHECK(judged(one().garbage_history(2)) ==
         "a timeline: the history of timeline 2 cannot be read: line 1: not a switch");
+  // An empty history: a timeline without parents, which is all that its own backups need.
+  CHECK(judged(one().history(2, {})) == "a timeline: timeline 2 does not descend from timeline 1");
+  CHECK(judged(ArchiveBuilder().wal(2, 0, 9).history(2, {}).backup("a", 2, 4, 2)) == judged(one()));
   CHECK(judged(one().info([](BackupInfo& i) { i.system_id = kOtherSystem; })) ==
         "a other_system: it is of system 7300000000000000777, not of 7300000000000000001");
 }

@@ -391,14 +391,14 @@ TEST_CASE("a file that makes no sense is said so once, until it is another", "[o
   Fixture f;
   f.put("base/20251124T000105/backup.info", "<html>\n");
   f.put_segment(1, 1);
-  f.put("wals/00000002.history", "");
+  f.put("wals/00000002.history", "?");
   f.start({target()});
   REQUIRE(f.until([&] { return f.settled(); }));
   const auto& info = f.archive().backups.known_value()[0].info;
   CHECK(info.why().error.code() == ErrorCode::kMalformed);
   CHECK_THAT(info.why().error.message(), Contains("20251124T000105/backup.info: line 1"));
   CHECK_THAT(f.wal().histories[0].switches.why().error.message(),
-             Contains("00000002.history: nothing is in it"));
+             Contains("00000002.history: line 1: begins with no timeline"));
   const int gets = f.store().gets;
   f.passes();
   CHECK(f.store().gets == gets);

@@ -34,6 +34,14 @@ TEST_CASE("a history tells where each timeline was left", "[object_store]") {
   CHECK(timeline_of(*history, 5, model::Lsn{0x1B00000000}) == 5);
 }
 
+TEST_CASE("a history without switches is that of a timeline without parents", "[object_store]") {
+  for (const char* text : {"", "\n \t\n", "# 1\t0/1\n"}) {
+    const auto history = parse_timeline_history(text, 3);
+    REQUIRE(history);
+    CHECK(history->empty());
+  }
+}
+
 TEST_CASE("a history that a recovery would refuse is an error with its line", "[object_store]") {
   struct Case {
     const char* name;
@@ -41,9 +49,6 @@ TEST_CASE("a history that a recovery would refuse is an error with its line", "[
     const char* says;
   };
   const Case cases[] = {
-      {"nothing", "", "nothing is in it"},
-      {"blank", "\n \t\n", "no timeline is in it"},
-      {"comments", "# 1\t0/1\n", "no timeline is in it"},
       {"garbage", std::string("\x7f\x45LF\x02\x01", 6), "line 1: begins with no timeline"},
       {"no position", "1\n", "line 1: has no position"},
       {"half a position", "1\t0/\n", "line 1: has no position"},

@@ -56,7 +56,6 @@ Result<model::TimelineSwitch> read_line(std::string_view text, std::size_t numbe
 
 Result<std::vector<model::TimelineSwitch>> parse_timeline_history(std::string_view text,
                                                                   std::int64_t timeline) {
-  if (text.empty()) return Error(ErrorCode::kMalformed, "nothing is in it");
   if (text.size() > limits::kHistoryBytes) {
     return Error(ErrorCode::kTooLarge, fmt::format("longer than {} bytes", limits::kHistoryBytes));
   }
@@ -80,7 +79,6 @@ Result<std::vector<model::TimelineSwitch>> parse_timeline_history(std::string_vi
     }
     result.push_back(*std::move(entry));
   }
-  if (result.empty()) return Error(ErrorCode::kMalformed, "no timeline is in it");
   return result;
 }
 

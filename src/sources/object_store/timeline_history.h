@@ -14,8 +14,9 @@
 
 namespace keelwatch::sources {
 
-// Of the file <timeline>.history. Errors: kMalformed, with the line's number: what a recovery would
-// refuse, and a file without any switch (it would be believed: a timeline without parents).
+// Of the file <timeline>.history; one without any switch, even an empty file, is that of a timeline
+// without parents, as for PostgreSQL. Errors: kMalformed, with the line's number: what a recovery
+// would refuse.
 [[nodiscard]] Result<std::vector<model::TimelineSwitch>> parse_timeline_history(
     std::string_view text, std::int64_t timeline);
 
