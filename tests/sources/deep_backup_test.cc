@@ -217,6 +217,17 @@ TEST_CASE("damage to a backup is found and named", "[object_store][postgres]") {
     CHECK(c.fault() ==
           "1 page with a wrong checksum, the first: " + c.sample.relation + ", block 0");
   }
+  SECTION("a byte flipped in the map of relations") {
+    for (auto& [key, bytes] : c.bucket.objects) {
+      constexpr std::string_view kMagic("\x17\x27\x59\x00", 4);  // RELMAPPER_FILEMAGIC
+      const std::size_t name = bytes.find("global/pg_filenode.map");
+      if (name == std::string::npos) continue;
+      const std::size_t at = bytes.find(kMagic, name);
+      REQUIRE(at != std::string::npos);
+      bytes[at + 100] = static_cast<char>(bytes[at + 100] ^ 1);
+    }
+    CHECK(c.fault() == "global/pg_filenode.map has a wrong checksum");
+  }
   SECTION("another cluster's") {
     c.sample.info.system_id = 7;
     CHECK_THAT(c.fault(), Catch::Contains("backup.info of 7"));

@@ -7,7 +7,9 @@
 
 #include <fmt/format.h>
 
+#include "sources/object_store/bytes.h"
 #include "sources/object_store/control_file.h"
+#include "sources/object_store/crc32c.h"
 #include "sources/object_store/decompress.h"
 #include "sources/object_store/deep_read.h"
 #include "sources/object_store/page_checksum.h"
@@ -23,6 +25,15 @@ bool is_number(std::string_view text) {
          std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// Which relation of a database is in which file, with a checksum at its end: followed by 4 bytes of
+// padding before PostgreSQL 16 (src/backend/utils/cache/relmapper.c, RelMapFile).
+bool is_whole_map(std::string_view bytes) {
+  constexpr std::size_t kPaddedBytes = 512;
+  if (bytes.size() < kPaddedBytes) return false;
+  const std::size_t at = bytes.size() - (bytes.size() == kPaddedBytes ? 8 : 4);
+  return crc32c(bytes.substr(0, at)) == little32(bytes, at);
+}
+
 // What a backup's tars hold that matters, over all of them.
 class Contents final : public TarVisitor {
  public:
@@ -34,6 +45,8 @@ class Contents final : public TarVisitor {
     keep_ = nullptr;
     file_ = member.type == '0' ? parse_relation_path(member.name) : std::nullopt;
     if (file_) pages_.begin_file(*file_);
+    map_name_ = member.type == '0' && member.name.ends_with("pg_filenode.map") ? member.name : "";
+    map_.clear();
     if (!data_ || member.type != '0') return;
     if (member.name == "global/pg_control") keep_ = &control_;
     if (member.name == "backup_label") keep_ = &label_;
@@ -42,21 +55,28 @@ class Contents final : public TarVisitor {
   }
   void data(std::string_view bytes) override {
     if (file_) pages_.feed(bytes);
+    if (!map_name_.empty()) map_.append(bytes.substr(0, kKeptBytes - map_.size()));
     if (keep_ != nullptr) (*keep_)->append(bytes.substr(0, kKeptBytes - (*keep_)->size()));
   }
   void end() override {
     if (file_) pages_.end_file();
+    if (!map_name_.empty() && !is_whole_map(map_) && wrong_map_.empty()) wrong_map_ = map_name_;
   }
 
   [[nodiscard]] const PageChecker& pages() const { return pages_; }
   [[nodiscard]] const std::optional<std::string>& control() const { return control_; }
   [[nodiscard]] const std::optional<std::string>& label() const { return label_; }
   [[nodiscard]] const std::optional<std::string>& version() const { return version_; }
+  // The name of the first pg_filenode.map with a wrong checksum; empty: none.
+  [[nodiscard]] const std::string& wrong_map() const { return wrong_map_; }
 
  private:
   bool data_ = false;
   PageChecker pages_;
   std::optional<RelationFile> file_;
+  std::string map_name_;  // of the member that is being read, if it is such a map
+  std::string map_;
+  std::string wrong_map_;
   std::optional<std::string>* keep_ = nullptr;
   std::optional<std::string> control_;
   std::optional<std::string> label_;
@@ -92,6 +112,7 @@ Result<std::string> contents_fault(const Contents& contents, const model::Backup
   }
   if (!contents.label()) return std::string("backup_label is not in the data tar");
   if (std::string fault = label_fault(*contents.label(), info); !fault.empty()) return fault;
+  if (!contents.wrong_map().empty()) return contents.wrong_map() + " has a wrong checksum";
   page_checksums = control->data_checksums && control->page_bytes == kPageBytes &&
                    control->pages_per_file == kPagesPerFile;
   const std::uint64_t wrong = contents.pages().wrong();
