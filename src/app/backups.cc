@@ -185,8 +185,8 @@ std::string text_of(const Recovery& recovery, bool deep) {
   out += recovery.cluster.empty() ? "\n  of no Cluster that is known\n"
                                   : fmt::format("\n  of cluster {}{}{}\n", recovery.ns,
                                                 recovery.ns.empty() ? "" : "/", recovery.cluster);
-  if (const std::string why = ignorance(recovery); !why.empty()) out += "  unknown: " + why + "\n";
-  out += window_text(recovery);
+  const std::string why = ignorance(recovery);
+  out += why.empty() ? window_text(recovery) : "  unknown: " + why + "\n";
   for (const analysis::LineageFact& fact : recovery.lineage) {
     if (const bool* holds = fact.holds.if_known(); holds != nullptr && *holds) {
       out += "  not its own: " + fact.detail + "\n";

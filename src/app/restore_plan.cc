@@ -96,8 +96,7 @@ std::string comments(const Recovery& recovery, const RestoreChoice& choice) {
   }
   if (!choice.text.empty()) out += "# " + printable(choice.text) + "\n";
   if (const auto* bytes = recovery.points->restore_bytes.if_known(); bytes != nullptr && *bytes) {
-    out += fmt::format("# It reads about {:.1f} GiB.\n",
-                       static_cast<double>(**bytes) / (1024.0 * 1024 * 1024));
+    out += fmt::format("# It reads about {} MiB.\n", (**bytes >> 20U) + 1);
   }
   return out;
 }
