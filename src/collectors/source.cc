@@ -86,14 +86,11 @@ void write_report(const model::SourceReport& report, const Input& input, metrics
 void collect(const Input& input, metrics::Writer& writer) {
   // Names come from outside: a cluster listed by hand may be called as a namespace is.
   std::set<std::pair<std::string_view, std::string_view>> seen;
-  const model::World& world = input.world;
-  for (const auto* reports :
-       {&world.kubernetes->reports, &world.postgres->reports, &world.pgbouncer->reports,
-        &world.filesystems->reports, &world.scrapes->reports}) {
-    for (const model::SourceReport& report : *reports) {
+  model::Slices::for_each([&](std::string_view /*name*/, auto place) {
+    for (const model::SourceReport& report : (input.world.*place)->reports) {
       if (seen.emplace(report.source, report.target).second) write_report(report, input, writer);
     }
-  }
+  });
 }
 
 }  // namespace

@@ -53,6 +53,7 @@ renew_archive() {
 # One segment is taken for archived while it is not, the next ones come.
 break_archive_gap() {
   local before archived
+  wait_for 120 nothing_waits || die "the archiver does not catch up; see $LAB/log/$primary.log"
   before=$(archived_segments | tail -n 1)
   archived=$(archiver_count archived_count)
   rm -f "$LAB/pg/archiver"
@@ -62,6 +63,7 @@ break_archive_gap() {
   archive_segments 2
   wait_for 60 has_newer_segments "$before" 2 || die "the WAL is not archived; see $LAB/log/$primary.log"
 }
+nothing_waits() { [ "$(sql "$primary" "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'")" = 0 ]; }
 has_newer_segments() { [ "$(archived_segments | awk -v before="$1" '$0 > before' | wc -l)" -ge "$2" ]; } # NAME COUNT
 # What is lost stays lost: a new base backup begins a new chain.
 mend_archive_gap() {
