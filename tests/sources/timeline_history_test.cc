@@ -80,8 +80,8 @@ TEST_CASE("a history is read however it was stored", "[object_store]") {
     const auto history = read_timeline_history(object, stored, 2);
     REQUIRE(history);
     CHECK(history->size() == 1);
-    CHECK_FALSE(read_timeline_history("", stored, 2));
     if (stored.plain()) continue;
+    CHECK_FALSE(read_timeline_history("", stored, 2));
     CHECK_FALSE(read_timeline_history(object.substr(0, object.size() / 2), stored, 2));
     CHECK_FALSE(read_timeline_history(text, stored, 2));
   }
