@@ -17,10 +17,6 @@ archiver_count() { sql "$primary" "select $1 from pg_stat_archiver"; } # archive
 
 archiver_went_on() { [ "$(archiver_count "$1")" -gt "$2" ]; } # archived_count|failed_count BEFORE
 
-archived_segments() {
-  find "$(archive_folder)/wals" -type f -printf '%f\n' | grep -E '^[0-9A-F]{24}(\.gz)?$' | sort
-}
-
 # The plugin is gone from the Cluster, its ScheduledBackup and ObjectStore stay: nothing is archived,
 # and pg_stat_archiver says that all is well.
 may_archiver_noop() { needs_standin; }
@@ -52,19 +48,17 @@ renew_archive() {
 
 # One segment is taken for archived while it is not, the next ones come.
 break_archive_gap() {
-  local before archived
+  local archived
   wait_for 120 nothing_waits || die "the archiver does not catch up; see $LAB/log/$primary.log"
-  before=$(archived_segments | tail -n 1)
   archived=$(archiver_count archived_count)
   rm -f "$LAB/pg/archiver"
   archive_segments 1
   wait_for 20 archiver_went_on archived_count "$archived" || die "the archiver does not go on"
   as_postgres touch "$LAB/pg/archiver"
   archive_segments 2
-  wait_for 60 has_newer_segments "$before" 2 || die "the WAL is not archived; see $LAB/log/$primary.log"
+  wait_for 60 archiver_went_on archived_count $((archived + 2)) || die "the WAL is not archived; see $LAB/log/$primary.log"
 }
 nothing_waits() { [ "$(sql "$primary" "select count(*) from pg_ls_archive_statusdir() where name like '%.ready'")" = 0 ]; }
-has_newer_segments() { [ "$(archived_segments | awk -v before="$1" '$0 > before' | wc -l)" -ge "$2" ]; } # NAME COUNT
 # What is lost stays lost: a new base backup begins a new chain.
 mend_archive_gap() {
   as_postgres touch "$LAB/pg/archiver"
