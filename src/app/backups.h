@@ -18,9 +18,9 @@ struct BackupsView {
 
 // As text, or as JSON:
 //   {"archives":[{"archive":…,"endpoint":…,"namespace":…,"cluster":…,"unknown":…,
-//     "window":{"start":…,"end":…,"start_lsn":…,"end_lsn":…,"timeline":…,"proof":…}|null,
-//     "backups":[{"id":…,"restorable":"yes"|"no"|"unknown","state":…,"why":…,"begin":…,"end":…,
-//       "bytes":…,"timeline":…,"until":…,"until_lsn":…,"until_timeline":…,"until_partial":…,"proof":…}],
+//     "windows":[{"proof":…,"start":…,"end":…,"start_lsn":…,"end_lsn":…,"timeline":…}],
+//     "backups":[{"id":…,"restorable":"yes"|"no"|"unknown","state":…,"why":…,"end":…,
+//       "bytes":…,"timeline":…,"until":…,"until_lsn":…,"until_timeline":…,"until_partial":…,"proof":…,"latest_fails":…}],
 //     "wal":[{"timeline":…,"first":…,"last":…,"segments":…,"bytes":…}],
 //     "gaps":[{"first":…,"segments":…,"since":…}],"faults":[{"segment":…,"kind":…,"detail":…}]}]}
 [[nodiscard]] std::string backups_text(const Moment& moment, const BackupsView& view);

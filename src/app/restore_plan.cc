@@ -60,25 +60,30 @@ Result<const Recovery*> find_archive(const Moment& moment, std::string_view name
                            name, fmt::join(places, ", ")));
 }
 
-// What the cluster's own objects say of how it was made.
+// What is there to build on: the cluster's own object, and an ObjectStore that leads to the
+// archive. That of the Cluster's plugin may lead elsewhere by now.
 struct Original {
   const model::Cluster* cluster = nullptr;
-  std::string object_store;  // name of the ObjectStore that leads to the archive; empty: in-tree
+  std::string object_store;  // its name; empty: there is none
 };
 
 Original find_original(const Moment& moment, const Recovery& recovery) {
+  const model::KubernetesSlice& kubernetes = *moment.world.kubernetes;
   Original original;
-  const auto* clusters = moment.world.kubernetes->clusters.if_known();
-  if (clusters == nullptr) return original;
-  for (const auto& cluster : *clusters) {
-    if (cluster->meta.ns == recovery.ns && cluster->meta.name == recovery.cluster) {
-      original.cluster = cluster.get();
+  if (const auto* clusters = kubernetes.clusters.if_known()) {
+    for (const auto& cluster : *clusters) {
+      if (cluster->meta.ns == recovery.ns && cluster->meta.name == recovery.cluster) {
+        original.cluster = cluster.get();
+      }
     }
   }
-  if (original.cluster == nullptr) return original;
-  for (const model::ClusterPlugin& plugin : original.cluster->plugins) {
-    if (plugin.name == model::kBarmanPlugin && plugin.enabled) {
-      original.object_store = plugin.object_store;
+  if (const auto* stores = kubernetes.object_stores.if_known()) {
+    for (const auto& object : *stores) {
+      const Result<model::ArchiveId> id = model::archive_id(
+          object->store.destination_path, object->store.endpoint_url, recovery.archive.server);
+      if (object->meta.ns == recovery.ns && id && *id == recovery.archive) {
+        original.object_store = object->meta.name;
+      }
     }
   }
   return original;

@@ -102,6 +102,35 @@ TEST_CASE("a restore plan names the backup, the server of the archive, and a new
   CHECK_THAT(*plan, Contains("size: 2Gi"));
 }
 
+TEST_CASE("a restore plan takes only an ObjectStore that leads to the archive", "[app]") {
+  const ArchiveBuilder archive = whole();
+  const auto plan_with = [&](const std::string& destination) {
+    auto object = std::make_shared<model::ObjectStore>();
+    object->meta.ns = "default";
+    object->meta.name = "store";
+    object->store.destination_path = destination;
+    object->store.endpoint_url = archive.id.endpoint;
+    model::KubernetesSlice kubernetes = kubernetes_slice({}, kNow);
+    kubernetes.object_stores =
+        Observed<model::ObjectList<model::ObjectStore>>::known({std::move(object)}, kNow);
+    auto stores = std::make_shared<model::ArchiveSlice>();
+    stores->archives.push_back(std::make_shared<const model::Archive>(archive.archive()));
+    model::Slices all = slices({}, std::move(kubernetes));
+    all.archives = std::move(stores);
+    State state;
+    const config::Config config = with_server(archive);
+    const auto moment =
+        step(state, model::assemble(all, freshness_of(config), kNow, kNow - 1h), config);
+    return restore_plan(*moment, {.cluster = "default/pg", .to = {}, .name = ""});
+  };
+  const auto there = plan_with("s3://backups/pg/");
+  REQUIRE(there);
+  CHECK_THAT(*there, Contains("barmanObjectName: \"store\"") && !Contains("kind: ObjectStore"));
+  const auto elsewhere = plan_with("s3://moved/pg");
+  REQUIRE(elsewhere);
+  CHECK_THAT(*elsewhere, Contains("kind: ObjectStore") && !Contains("barmanObjectName: \"store\""));
+}
+
 TEST_CASE("a time outside of what can be restored is refused, with what can", "[app]") {
   const auto moment = moment_of(whole());
   const auto plan_to = [&](WallTime to) {
