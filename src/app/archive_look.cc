@@ -93,7 +93,6 @@ bool all_read(const model::Slices& slices, const config::Config& config, bool de
 
 std::string progress_of(const model::Slices& slices, bool deep) {
   if (!slices.archives) return "asking which archives there are";
-  std::string line;
   for (const auto& archive : slices.archives->archives) {
     if (deep && archive->deep && !archive->deep->complete) {
       return fmt::format("{}: {:.1f} of {:.1f} MiB read", text(archive->id),
@@ -138,7 +137,10 @@ Result<ArchiveLook> look_at_archives(const ArchiveLookOptions& options, const Pr
     EventLoop::Timer again(control, [&] {
       const model::Slices seen = newest();
       look.complete = all_read(seen, *config, options.deep);
-      if (look.complete || control.now() >= end) return stop.request_stop(), void();
+      if (look.complete || control.now() >= end) {
+        stop.request_stop();
+        return;
+      }
       if (progress && ++looks % kLooksPerProgress == 0) progress(progress_of(seen, options.deep));
       again.arm(control.after(kLookAgain));
     });
