@@ -35,8 +35,8 @@ std::string watch_target(const KubeApi& api) {
          std::to_string(api.resource_version());
 }
 
-std::string admin(const standins::KubeAdminDoor& door, std::string_view method,
-                  std::string_view target, std::string_view body = "", int status = 200) {
+std::string admin(const standins::AdminDoor& door, std::string_view method, std::string_view target,
+                  std::string_view body = "", int status = 200) {
   const RawResponse response = RawHttp({door.url(), "", ""}).request(method, target, body);
   INFO(target << ": " << response.body);
   CHECK(response.status == status);
@@ -242,7 +242,7 @@ TEST_CASE("plain HTTP, canned paths and writes by a client", "[standin]") {
 
 TEST_CASE("the admin door does for scripts what the class does for tests", "[standin]") {
   KubeApi api;
-  const standins::KubeAdminDoor door(api);
+  const standins::AdminDoor door = standins::open_admin_door(api);
   CHECK(admin(door, "PUT", "/_admin/objects", R"(
 apiVersion: v1
 kind: ConfigMap

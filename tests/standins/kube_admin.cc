@@ -1,7 +1,6 @@
 #include "tests/standins/kube_admin.h"
 
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 
 #include "tests/standins/yaml_json.h"
 
@@ -32,30 +31,9 @@ GET    /_admin/journal                          the last requests
 GET    /_admin/watches[?prefix=]                how many are open
 )";
 
-ServerReply text(int status, std::string body) {
-  return {status, {{"Content-Type", "text/plain; charset=utf-8"}}, std::move(body)};
-}
+using Request = const ServerRequest&;
 
-int number(const ServerRequest& request, const std::string& name, int otherwise) {
-  const std::string_view value = request.parameter(name);
-  return value.empty() ? otherwise : std::stoi(std::string(value));
-}
-
-std::string word(const ServerRequest& request, const std::string& name,
-                 std::string otherwise = "") {
-  const auto it = request.query.find(name);
-  return it == request.query.end() ? std::move(otherwise) : it->second;
-}
-
-template <typename Value>
-Value one_of(const std::string& text, std::initializer_list<std::pair<const char*, Value>> values) {
-  std::string known;
-  for (const auto& [name, value] : values) {
-    if (text == name) return value;
-    known.append(" ").append(name);
-  }
-  throw std::invalid_argument("unknown word \"" + text + "\", known are:" + known);
-}
+ServerReply text(std::string body) { return admin_text(200, std::move(body)); }
 
 KubeRef ref_of(const ServerRequest& request) {
   return {word(request, "apiVersion", "v1"), word(request, "kind"), word(request, "namespace"),
@@ -83,111 +61,117 @@ KubeFault fault_of(const ServerRequest& request) {
   return fault;
 }
 
-}  // namespace
-
-KubeAdminDoor::KubeAdminDoor(KubeApi& api, std::uint16_t port)
-    : api_(api),
-      server_({"127.0.0.1", port, std::nullopt},
-              [this](const ServerRequest& request, const std::shared_ptr<Exchange>& exchange) {
-                try {
-                  exchange->send(answer(request));
-                } catch (const std::exception& error) {
-                  exchange->send(text(400, std::string(error.what()) + "\n"));
-                }
-              }) {}
-
-ServerReply KubeAdminDoor::answer(const ServerRequest& request) {
-  const std::string what = request.method + " " + request.path;
-  if (what == "GET /_admin/") return text(200, std::string(kUsage));
-  if (what == "PUT /_admin/objects" || what == "POST /_admin/objects") {
+void add_object_answers(KubeApi& api, AdminDoor::Answers& answers) {
+  const auto put = [&api](Request request) {
     std::size_t count = 0;
-    for (const std::string& document : json_documents(request.body)) count += api_.put(document);
-    return text(200, std::to_string(count) + "\n");
-  }
-  if (what == "GET /_admin/objects") {
-    const auto object = api_.get(ref_of(request));
-    return object ? text(200, *object + "\n") : text(404, "no such object\n");
-  }
-  if (what == "PATCH /_admin/objects") {
-    const bool done = api_.patch(ref_of(request), request.body);
-    return done ? text(200, "patched\n") : text(404, "no such object\n");
-  }
-  if (what == "DELETE /_admin/objects") {
-    return api_.remove(ref_of(request)) ? text(200, "deleted\n") : text(404, "no such object\n");
-  }
-  if (what == "DELETE /_admin/fault") {
+    for (const std::string& document : json_documents(request.body)) count += api.put(document);
+    return text(std::to_string(count) + "\n");
+  };
+  answers["PUT /_admin/objects"] = put;
+  answers["POST /_admin/objects"] = put;
+  answers["GET /_admin/objects"] = [&api](Request request) {
+    const auto object = api.get(ref_of(request));
+    return object ? text(*object + "\n") : admin_text(404, "no such object\n");
+  };
+  answers["PATCH /_admin/objects"] = [&api](Request request) {
+    const bool done = api.patch(ref_of(request), request.body);
+    return done ? text("patched\n") : admin_text(404, "no such object\n");
+  };
+  answers["DELETE /_admin/objects"] = [&api](Request request) {
+    return api.remove(ref_of(request)) ? text("deleted\n") : admin_text(404, "no such object\n");
+  };
+}
+
+void add_fault_answers(KubeApi& api, AdminDoor::Answers& answers) {
+  answers["POST /_admin/fault"] = [&api](Request request) {
+    api.set_fault(fault_of(request));
+    return text("set\n");
+  };
+  answers["DELETE /_admin/fault"] = [&api](Request request) {
     if (request.query.empty()) {
-      api_.clear_faults();
+      api.clear_faults();
     } else {
-      api_.clear_fault(word(request, "prefix"), word(request, "verb"));
+      api.clear_fault(word(request, "prefix"), word(request, "verb"));
     }
-    return text(200, "cleared\n");
-  }
-  if (what == "POST /_admin/fault") {
-    api_.set_fault(fault_of(request));
-    return text(200, "set\n");
-  }
-  if (what == "POST /_admin/compact") {
-    api_.compact();
-    return text(200, "compacted\n");
-  }
-  if (what == "POST /_admin/cut") {
+    return text("cleared\n");
+  };
+  answers["POST /_admin/compact"] = [&api](Request) {
+    api.compact();
+    return text("compacted\n");
+  };
+  answers["POST /_admin/cut"] = [&api](Request request) {
     using Cut = KubeApi::Cut;
     const Cut how = one_of<Cut>(word(request, "how", "clean"), {{"clean", Cut::kClean},
                                                                 {"abrupt", Cut::kAbrupt},
                                                                 {"mid-event", Cut::kMidEvent},
                                                                 {"expired", Cut::kExpired}});
-    return text(200, std::to_string(api_.cut_watches(how, word(request, "prefix"))) + "\n");
-  }
-  if (what == "POST /_admin/bookmark") {
-    api_.send_bookmarks();
-    return text(200, "sent\n");
-  }
-  if (what == "POST /_admin/forbid") {
-    api_.forbid(word(request, "group"), word(request, "resource"), word(request, "verb", "*"));
-    return text(200, "forbidden\n");
-  }
-  if (what == "POST /_admin/allow") {
-    api_.allow(word(request, "group"), word(request, "resource"), word(request, "verb", "*"));
-    return text(200, "allowed\n");
-  }
-  if (what == "POST /_admin/install") {
-    api_.install_group(word(request, "group"));
-    return text(200, "installed\n");
-  }
-  if (what == "POST /_admin/uninstall") {
-    api_.uninstall_group(word(request, "group"));
-    return text(200, "uninstalled\n");
-  }
-  if (what == "POST /_admin/token") {
-    if (request.query.empty()) return text(200, api_.rotate_token() + "\n");
-    api_.set_token(word(request, "user"), word(request, "token"));
-    return text(200, word(request, "token") + "\n");
-  }
-  if (what == "POST /_admin/skew") {
-    api_.set_clock_skew(std::chrono::seconds(number(request, "seconds", 0)));
-    return text(200, "set\n");
-  }
-  if (what == "PUT /_admin/raw") {
-    api_.set_raw(word(request, "path"), word(request, "type", "text/plain"), request.body);
-    return text(200, "set\n");
-  }
-  if (what == "GET /_admin/requests") {
+    return text(std::to_string(api.cut_watches(how, word(request, "prefix"))) + "\n");
+  };
+  answers["POST /_admin/bookmark"] = [&api](Request) {
+    api.send_bookmarks();
+    return text("sent\n");
+  };
+  answers["POST /_admin/skew"] = [&api](Request request) {
+    api.set_clock_skew(std::chrono::seconds(number(request, "seconds", 0)));
+    return text("set\n");
+  };
+}
+
+void add_server_answers(KubeApi& api, AdminDoor::Answers& answers) {
+  answers["POST /_admin/forbid"] = [&api](Request request) {
+    api.forbid(word(request, "group"), word(request, "resource"), word(request, "verb", "*"));
+    return text("forbidden\n");
+  };
+  answers["POST /_admin/allow"] = [&api](Request request) {
+    api.allow(word(request, "group"), word(request, "resource"), word(request, "verb", "*"));
+    return text("allowed\n");
+  };
+  answers["POST /_admin/install"] = [&api](Request request) {
+    api.install_group(word(request, "group"));
+    return text("installed\n");
+  };
+  answers["POST /_admin/uninstall"] = [&api](Request request) {
+    api.uninstall_group(word(request, "group"));
+    return text("uninstalled\n");
+  };
+  answers["POST /_admin/token"] = [&api](Request request) {
+    if (request.query.empty()) return text(api.rotate_token() + "\n");
+    api.set_token(word(request, "user"), word(request, "token"));
+    return text(word(request, "token") + "\n");
+  };
+  answers["PUT /_admin/raw"] = [&api](Request request) {
+    api.set_raw(word(request, "path"), word(request, "type", "text/plain"), request.body);
+    return text("set\n");
+  };
+}
+
+void add_journal_answers(KubeApi& api, AdminDoor::Answers& answers) {
+  answers["GET /_admin/requests"] = [&api](Request) {
     nlohmann::ordered_json counts = nlohmann::ordered_json::array();
-    for (const auto& c : api_.request_counts()) {
+    for (const auto& c : api.request_counts()) {
       counts.push_back({{"verb", c.verb}, {"path", c.path}, {"count", c.count}});
     }
-    return text(200, counts.dump(1) + "\n");
-  }
-  if (what == "GET /_admin/journal") {
+    return text(counts.dump(1) + "\n");
+  };
+  answers["GET /_admin/journal"] = [&api](Request) {
     std::string lines;
-    for (const std::string& line : api_.journal()) lines += line + "\n";
-    return text(200, std::move(lines));
-  }
-  if (what == "GET /_admin/watches") {
-    return text(200, std::to_string(api_.open_watches(word(request, "prefix"))) + "\n");
-  }
-  return text(404, "unknown; GET /_admin/ lists what there is\n");
+    for (const std::string& line : api.journal()) lines += line + "\n";
+    return text(std::move(lines));
+  };
+  answers["GET /_admin/watches"] = [&api](Request request) {
+    return text(std::to_string(api.open_watches(word(request, "prefix"))) + "\n");
+  };
+}
+
+}  // namespace
+
+AdminDoor open_admin_door(KubeApi& api, std::uint16_t port) {
+  AdminDoor::Answers answers;
+  add_object_answers(api, answers);
+  add_fault_answers(api, answers);
+  add_server_answers(api, answers);
+  add_journal_answers(api, answers);
+  return {port, kUsage, std::move(answers)};
 }
 
 }  // namespace keelwatch::standins
