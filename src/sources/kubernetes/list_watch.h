@@ -21,7 +21,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "sources/kubernetes/api_server.h"
-#include "sources/kubernetes/backoff.h"
+#include "sources/backoff.h"
 #include "sources/kubernetes/decode.h"
 #include "sources/kubernetes/kinds.h"
 #include "sources/source.h"

@@ -9,7 +9,7 @@
 
 #include "base/time_text.h"
 #include "config/limits.h"
-#include "sources/kubernetes/backoff.h"
+#include "sources/backoff.h"
 #include "sources/object_store/s3_answer.h"
 
 namespace keelwatch::sources {

@@ -1,6 +1,7 @@
 #include "sources/postgres/instance_watch.h"
 
 #include <algorithm>
+#include <random>
 #include <string_view>
 #include <utility>
 
@@ -57,7 +58,7 @@ InstanceWatch::InstanceWatch(const SourceContext& context, const config::Postgre
       looks_(context, settings, source_,
              [this](const std::optional<Error>& error) { looked(error); }),
       slow_(settings.slow_interval),
-      random_(std::random_device()()) {
+      backoff_(kFirstBackoff, std::max(kFirstBackoff, settings.interval), std::random_device()()) {
   report_.source = "postgres";
   report_.target = text(target_.id);
 }
@@ -73,7 +74,7 @@ void InstanceWatch::set_target(discovery::InstanceTarget target) {
   target_ = std::move(target);
   // Another server, for all we know: nothing that the old one said counts.
   set_absent(nothing_yet());
-  backoff_ = Duration::zero();
+  backoff_.reset();
   slow_.forget();
   looks_.forget();
   start();
@@ -143,20 +144,13 @@ Task<> InstanceWatch::watch() {
     // A server that was there a moment ago is asked at once what has become of it; but one that
     // ends every session soon is not pressed.
     const SteadyTime now = context_.loop.now();
-    if (was_of_use && now - started >= settings_.interval) backoff_ = Duration::zero();
+    if (was_of_use && now - started >= settings_.interval) backoff_.reset();
     if (was_of_use && (!asked_at_once_ || now - *asked_at_once_ >= settings_.interval)) {
       asked_at_once_ = now;
       continue;
     }
-    co_await context_.loop.sleep_for(next_backoff());
+    co_await context_.loop.sleep_for(backoff_.next());
   }
-}
-
-Duration InstanceWatch::next_backoff() {
-  const Duration limit = std::max(kFirstBackoff, settings_.interval);
-  backoff_ = backoff_ == Duration::zero() ? kFirstBackoff : std::min(backoff_ * 2, limit);
-  std::uniform_int_distribution<Duration::rep> jitter(backoff_.count() / 2, backoff_.count());
-  return Duration(jitter(random_));
 }
 
 Task<bool> InstanceWatch::hold(PgConnection& conn) {

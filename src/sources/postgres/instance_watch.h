@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 
 #include "base/pg_client.h"
@@ -21,6 +20,7 @@
 #include "config/config.h"
 #include "discovery/targets.h"
 #include "model/postgres.h"
+#include "sources/backoff.h"
 #include "sources/postgres/database_looks.h"
 #include "sources/postgres/questions.h"
 #include "sources/postgres/reachability.h"
@@ -71,7 +71,6 @@ class InstanceWatch {
   void failed(const Error& error);
   void set_reachability(model::Reachability reachability, std::string detail);
   void tell(Urgency urgency);
-  [[nodiscard]] Duration next_backoff();
 
   SourceContext context_;
   const config::Postgres& settings_;
@@ -89,8 +88,7 @@ class InstanceWatch {
   std::uint64_t received_ = 0;               // bytes, over the held connection
   std::uint64_t received_before_ = 0;        // over those before it
   std::optional<SteadyTime> asked_at_once_;  // the last reconnect without a pause
-  Duration backoff_{};
-  std::minstd_rand random_;
+  Backoff backoff_;
   TaskScope scope_;  // last: its tasks use all of the above
 };
 

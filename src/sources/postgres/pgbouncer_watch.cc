@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <random>
 #include <utility>
 
 #include "config/limits.h"
@@ -73,7 +74,7 @@ PgBouncerWatch::PgBouncerWatch(const SourceContext& context, const config::PgBou
       process_(model::PgBouncer::absent(
           target_.id,
           {Absence::kUnknown, Error(ErrorCode::kUnavailable, "not asked yet"), source_})),
-      random_(std::random_device()()) {
+      backoff_(kFirstBackoff, std::max(kFirstBackoff, settings.interval), std::random_device()()) {
   report_.source = "pgbouncer";
   report_.target = text(target_.id);
 }
@@ -87,7 +88,7 @@ void PgBouncerWatch::set_target(discovery::PgBouncerTarget target) {
   if (target == target_) return;
   scope_.cancel();
   target_ = std::move(target);
-  backoff_ = Duration::zero();
+  backoff_.reset();
   start();
 }
 
@@ -155,16 +156,9 @@ Task<> PgBouncerWatch::watch_console() {
     }
     // What has become of a process that was there a moment ago is asked soon; one that ends every
     // session is not pressed.
-    if (was_of_use) backoff_ = Duration::zero();
-    co_await context_.loop.sleep_for(next_backoff());
+    if (was_of_use) backoff_.reset();
+    co_await context_.loop.sleep_for(backoff_.next());
   }
-}
-
-Duration PgBouncerWatch::next_backoff() {
-  const Duration limit = std::max(kFirstBackoff, settings_.interval);
-  backoff_ = backoff_ == Duration::zero() ? kFirstBackoff : std::min(backoff_ * 2, limit);
-  std::uniform_int_distribution<Duration::rep> jitter(backoff_.count() / 2, backoff_.count());
-  return Duration(jitter(random_));
 }
 
 Task<bool> PgBouncerWatch::hold(PgConnection& conn) {

@@ -13,7 +13,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <random>
 #include <string>
 #include <string_view>
 
@@ -22,6 +21,7 @@
 #include "config/config.h"
 #include "discovery/poolers.h"
 #include "model/pgbouncer.h"
+#include "sources/backoff.h"
 #include "sources/postgres/instance_watch.h"
 #include "sources/source.h"
 
@@ -80,7 +80,6 @@ class PgBouncerWatch {
   void failed(const Error& error);
   void set_reachability(model::Reachability reachability, std::string detail);
   void tell(Urgency urgency);
-  [[nodiscard]] Duration next_backoff();
   template <typename T>
   Observed<T> observe(const Result<T>& answer, std::string_view what, WallTime asked);
 
@@ -93,8 +92,7 @@ class PgBouncerWatch {
   model::PgBouncer process_;
   model::SourceReport report_;
   mutable std::shared_ptr<const model::PgBouncer> shared_;  // copy of process_, until it changes
-  Duration backoff_{};
-  std::minstd_rand random_;
+  Backoff backoff_;
   TaskScope scope_;  // last: its tasks use all of the above
 };
 
