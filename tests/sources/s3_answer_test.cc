@@ -153,6 +153,18 @@ TEST_CASE("what a server refuses says what to do", "[s3]") {
   }
 }
 
+TEST_CASE("a code that stands for several things is told apart by its words", "[s3]") {
+  const auto said = [](const std::string& message) {
+    const std::string body =
+        "<Error><Code>AccessDenied</Code><Message>" + message + "</Message></Error>";
+    return explain(decode_refusal(403, body, ""), place()).message();
+  };
+  CHECK_THAT(said("Forbidden: Invalid signature"), Contains("the secret key is not that of"));
+  CHECK_THAT(said("Forbidden: No such key: GK31c2"), Contains("does not know access key AKID"));
+  CHECK_THAT(said("Forbidden: Operation is not allowed for this key."),
+             Contains("allow it s3:ListBucket"));
+}
+
 TEST_CASE("a skewed clock is named with its direction", "[s3]") {
   S3Place there = place();
   there.clock_behind = 3600s;
@@ -206,6 +218,17 @@ TEST_CASE("lifecycle rules count where they reach the archive", "[s3]") {
            "<Expiration><Date>2026-11-10T00:00:00.000Z</Date></Expiration>"
            "</Rule>",
        9,
+       {}},
+      {"a date without a time",
+       "<Rule>" + on + "<Expiration><Date>2026-11-10</Date></Expiration></Rule>",
+       9,
+       {}},
+      {"large objects only",
+       "<Rule>" + on +
+           "<Filter><And><Prefix>cluster/</Prefix>"
+           "<ObjectSizeGreaterThan>1000000</ObjectSizeGreaterThan></And></Filter>" +
+           days + "</Rule>",
+       30,
        {}},
       {"transitions",
        "<Rule>" + on +

@@ -14,6 +14,7 @@
 #include "tests/standins/s3_store.h"
 #include "tests/support/certificates.h"
 #include "tests/support/net_fixture.h"
+#include "tests/support/scripted_server.h"
 
 using namespace std::chrono_literals;
 using Catch::Contains;
@@ -356,6 +357,14 @@ TEST_CASE("settings are read as far as the server lets us", "[s3]") {
   REQUIRE(read);
   CHECK(read->versioning == true);
   CHECK(read->expires_after_days == 30);
+  CHECK(read->object_lock == false);
+  CHECK(read->not_permitted.empty());
+  missing.status = 403;
+  missing.code = "AccessDenied";
+  f.store.clear_faults();
+  f.store.set_fault(missing);
+  read = settings();
+  REQUIRE(read);
   CHECK_FALSE(read->object_lock);
   CHECK(read->not_permitted == std::vector<std::string>{"object-lock"});
   f.bucket.secret_key = Secret("wrong");
@@ -363,6 +372,91 @@ TEST_CASE("settings are read as far as the server lets us", "[s3]") {
   const auto refused = f.net.loop.block_on(stranger.settings("srv/", f.soon()));
   REQUIRE_FALSE(refused);
   check_error(refused.error(), ErrorCode::kForbidden, "versioning of bucket pg: the secret key");
+}
+
+// The answers of servers that have not all of S3, as their sources have them: Ceph RGW
+// rgw_common.cc, Garage src/api/s3/{api_server,lifecycle}.rs, MinIO cmd/api-errors.go.
+TEST_CASE("what a server does not have of the settings is no failure", "[s3]") {
+  struct Answer {
+    int status;
+    std::string body;
+  };
+  const auto error = [](int status, const std::string& code) {
+    return Answer{status, "<Error><Code>" + code + "</Code><Message>m</Message></Error>"};
+  };
+  const Answer plain{
+      200, "<VersioningConfiguration xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"/>"};
+  const Answer listing{
+      200, "<ListBucketResult><Name>pg</Name><IsTruncated>false</IsTruncated></ListBucketResult>"};
+  using Names = std::vector<std::string>;
+  struct Case {
+    const char* name;
+    Answer versioning;
+    Answer object_lock;
+    Answer lifecycle;
+    std::optional<bool> lock;
+    Names not_told;
+  };
+  const Answer no_lock = error(404, "ObjectLockConfigurationNotFoundError");
+  const Answer no_rules = error(404, "NoSuchLifecycleConfiguration");
+  const Case cases[] = {
+      {"AWS, MinIO and Ceph, nothing set", plain, no_lock, no_rules, false, {}},
+      {"another word for no lock",
+       plain,
+       error(404, "NoSuchObjectLockConfiguration"),
+       no_rules,
+       false,
+       {}},
+      {"Garage 1", plain, error(501, "NotImplemented"), {204, ""}, false, {}},
+      {"Garage 2.0", plain, error(501, "NotImplemented"), {404, ""}, false, {}},
+      {"Garage 2.1", plain, error(501, "NotImplemented"), no_rules, false, {}},
+      {"MinIO on a single disk",
+       error(501, "NotImplemented"),
+       error(501, "NotImplemented"),
+       error(501, "NotImplemented"),
+       false,
+       {}},
+      {"a key that may list and read only",
+       error(403, "AccessDenied"),
+       error(403, "AccessDenied"),
+       error(403, "AccessDenied"),
+       {},
+       {"versioning", "object-lock", "lifecycle"}},
+      {"a method that is not there",
+       error(405, "MethodNotAllowed"),
+       error(405, "MethodNotAllowed"),
+       {501, ""},
+       {},
+       {"versioning", "object-lock", "lifecycle"}},
+      {"a server that lists instead", plain, listing, listing, {}, {"object-lock", "lifecycle"}},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    Fixture f;
+    ScriptedServer server(answer_each([&](const ScriptedRequest& request) {
+      const Answer& answer = request.target.find("versioning=") != std::string::npos ? c.versioning
+                             : request.target.find("object-lock=") != std::string::npos
+                                 ? c.object_lock
+                                 : c.lifecycle;
+      return http_response(answer.status, answer.body);
+    }));
+    f.bucket.endpoint = server.url("");
+    S3Client s3 = f.client();
+    const auto read = f.net.loop.block_on(s3.settings("srv/", f.soon()));
+    if (!read) FAIL(read.error().message());
+    CHECK(read->object_lock == c.lock);
+    CHECK(read->not_permitted == c.not_told);
+    CHECK_FALSE(read->expires_after_days);
+    CHECK(read->versioning.has_value() ==
+          (c.versioning.status == 200 || c.versioning.status == 501));
+  }
+  // A page of something else is no answer.
+  Fixture f;
+  ScriptedServer proxy(
+      answer_each([](const ScriptedRequest&) { return http_response(404, "<html>?</html>"); }));
+  f.bucket.endpoint = proxy.url("");
+  S3Client s3 = f.client();
+  CHECK_FALSE(f.net.loop.block_on(s3.settings("srv/", f.soon())));
 }
 
 }  // namespace keelwatch::testing

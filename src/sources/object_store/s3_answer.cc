@@ -176,7 +176,10 @@ Result<std::optional<std::int64_t>> days_of(const XmlElement& element, WallTime 
     return number;
   }
   if (const XmlElement date = element.child("Date")) {
-    const Result<WallTime> at = parse_rfc3339(date.text());
+    constexpr std::size_t kDateAlone = std::string_view("2026-11-24").size();
+    std::string text = date.text();
+    if (text.size() == kDateAlone) text += "T00:00:00Z";  // Garage
+    const Result<WallTime> at = parse_rfc3339(text);
     if (!at) return at.error().context("lifecycle: Date");
     const auto days = std::chrono::ceil<std::chrono::days>(*at - now).count();
     return std::optional<std::int64_t>(std::max<std::int64_t>(days, 0));
@@ -215,6 +218,7 @@ S3Refusal decode_refusal(int status, std::string_view body, std::string_view reg
   S3Refusal refusal;
   refusal.status = status;
   refusal.region = region_header.substr(0, 64);
+  refusal.wordless = body.empty();
   const Result<XmlDocument> document = XmlDocument::parse(body);
   if (!document) return refusal;
   const XmlElement error = document->root();
@@ -222,7 +226,18 @@ S3Refusal decode_refusal(int status, std::string_view body, std::string_view reg
   refusal.code = error.child("Code").text().substr(0, 100);
   refusal.message = error.child("Message").text().substr(0, kMostWords);
   if (refusal.region.empty()) refusal.region = error.child("Region").text().substr(0, 64);
+  // Garage has one code for all of these (src/api/common/signature).
+  if (refusal.code == "AccessDenied") {
+    if (refusal.message.ends_with("Invalid signature")) refusal.code = "SignatureDoesNotMatch";
+    if (refusal.message.find("No such key: ") != std::string::npos) {
+      refusal.code = "InvalidAccessKeyId";
+    }
+  }
   return refusal;
+}
+
+bool is_listing(std::string_view xml) {
+  return parse_document(xml, "ListBucketResult").has_value();
 }
 
 Result<void> decode_versioning(std::string_view xml, model::BucketSettings& into) {

@@ -27,7 +27,8 @@ struct S3Refusal {
   int status = 0;
   std::string code;  // NoSuchKey; empty: the body is no error of S3's
   std::string message;
-  std::string region;  // where the bucket is, if the server says so
+  std::string region;     // where the bucket is, if the server says so
+  bool wordless = false;  // there is no body at all
 };
 // `region_header`: x-amz-bucket-region.
 [[nodiscard]] S3Refusal decode_refusal(int status, std::string_view body,
@@ -48,6 +49,12 @@ struct S3Place {
 [[nodiscard]] bool is_passing(const S3Refusal& refusal);
 // The server knows the key and does not let it, or nobody, do this.
 [[nodiscard]] bool is_not_permitted(const S3Refusal& refusal);
+// The bucket has no lifecycle rules (object lock).
+[[nodiscard]] bool has_no_lifecycle(const S3Refusal& refusal);
+[[nodiscard]] bool has_no_object_lock(const S3Refusal& refusal);
+
+// A server that does not know the parameter which asks for a setting lists the bucket instead.
+[[nodiscard]] bool is_listing(std::string_view xml);
 
 // Each fills in its part of the settings. kMalformed: no such document.
 [[nodiscard]] Result<void> decode_versioning(std::string_view xml, model::BucketSettings& into);

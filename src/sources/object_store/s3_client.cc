@@ -253,14 +253,20 @@ Task<Result<void>> S3Client::setting(const char* name, std::string prefix, Stead
       co_await ask("", *std::move(made), traffic_.settings_requests, refused);
   const std::string_view which = name;
   if (!response) {
-    if (refused.code == "NoSuchLifecycleConfiguration" && which == "lifecycle") {
-      co_return Result<void>();
-    }
-    if (refused.code == "ObjectLockConfigurationNotFoundError" && which == "object-lock") {
-      into.object_lock = false;
+    // What a server does not have protects nothing and expires nothing.
+    const bool none = refused.code == "NotImplemented" ||
+                      (which == "lifecycle" && has_no_lifecycle(refused)) ||
+                      (which == "object-lock" && has_no_object_lock(refused));
+    if (none) {
+      if (which == "versioning") into.versioning = false;
+      if (which == "object-lock") into.object_lock = false;
       co_return Result<void>();
     }
     if (!is_not_permitted(refused)) co_return response.error();
+    into.not_permitted.emplace_back(name);
+    co_return Result<void>();
+  }
+  if (is_listing(response->body)) {
     into.not_permitted.emplace_back(name);
     co_return Result<void>();
   }

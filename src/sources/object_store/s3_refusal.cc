@@ -130,4 +130,15 @@ bool is_not_permitted(const S3Refusal& refusal) {
   return (k ? k->meaning : code_of_status(refusal.status)) == ErrorCode::kUnsupported;
 }
 
+bool has_no_lifecycle(const S3Refusal& refusal) {
+  if (refusal.code == "NoSuchLifecycleConfiguration") return true;
+  // Garage, by its version (src/api/s3/lifecycle.rs).
+  return refusal.wordless && (refusal.status == 204 || refusal.status == 404);
+}
+
+bool has_no_object_lock(const S3Refusal& refusal) {
+  return refusal.code == "ObjectLockConfigurationNotFoundError" ||
+         refusal.code == "NoSuchObjectLockConfiguration";
+}
+
 }  // namespace keelwatch::sources
