@@ -312,6 +312,53 @@ TEST_CASE("everything is listed again when it is time", "[object_store]") {
   REQUIRE(f.until([&] { return f.wal().runs[0].first == 2; }));
 }
 
+TEST_CASE("200,000 segments cost their pages once, then a request per timeline and one for base/",
+          "[object_store]") {
+  constexpr std::int64_t kBytes = 16 * kMiB;
+  constexpr std::int64_t kObjects = 200'000;
+  constexpr std::int64_t kTimelines = 3;
+  Fixture f;
+  f.settings.listing_interval = 50ms;
+  const auto key = [](std::int64_t number) {
+    // The timeline changes at a third and at two thirds of the way.
+    const model::WalSegment segment{1 + number * kTimelines / kObjects, 0x100 + number};
+    const std::string name = model::wal_segment_name(segment, kBytes);
+    return "p/pg/wals/" + name.substr(0, 16) + "/" + name;
+  };
+  for (std::int64_t i = 0; i < kObjects; ++i) {
+    f.store().bucket.put_sized(key(i), kBytes, Fixture::modified());
+  }
+  f.put("wals/00000002.history", "1\t104/00000000\tx\n");
+  f.put("wals/00000003.history", "1\t104/00000000\tx\n2\t208/00000000\tx\n");
+  ArchiveTarget sized = target();
+  sized.segment_bytes = kBytes;
+  f.start({sized});
+  REQUIRE(f.until([&] { return f.settled(); }));
+  CHECK(f.wal().objects == kObjects + 2);
+  CHECK(f.wal().runs.size() == kTimelines);
+  // Each page of a thousand once, and base/; then what is new, once or twice by now.
+  CHECK(f.store().lists <= kObjects / 1000 + 2 + 2 * (kTimelines + 2));
+
+  const auto begin = f.archive().wal.observed_at();
+  const int before = f.store().lists;
+  const int base_before = f.store().base_lists;
+  REQUIRE(f.until([&] { return f.store().base_lists >= base_before + 5; }));
+  const int passes = f.store().base_lists - base_before + 1;  // the last one may not be over
+  CHECK(f.store().lists - before <= passes * (kTimelines + 2));
+  CHECK(f.archive().wal.observed_at() > begin);
+  CHECK(f.wal().runs.size() == kTimelines);
+
+  // An old segment is deleted: the next listing of everything, which a new backup asks for, says
+  // so.
+  f.store().bucket.erase(key(1000));
+  f.passes(3);
+  CHECK(f.wal().runs.size() == kTimelines);
+  f.put_backup("20251124T000105", 3, 4);
+  REQUIRE(f.until([&] { return f.wal().runs.size() == kTimelines + 1; }));
+  CHECK(f.wal().runs[0].last == 0x100 + 999);
+  CHECK(f.wal().runs[1].first == 0x100 + 1001);
+}
+
 TEST_CASE("without an answer the last one stays, and a refusal leaves none", "[object_store]") {
   struct Case {
     const char* name;
@@ -335,7 +382,7 @@ TEST_CASE("without an answer the last one stays, and a refusal leaves none", "[o
     REQUIRE(f.until([&] { return !f.report().up; }));
     REQUIRE(f.until([&] { return f.archive().wal.is_known() == c.keeps; }));
     CHECK(f.archive().backups.is_known() == c.keeps);
-    CHECK_THAT(f.report().last_error, Contains("list base/") && Contains("it says so"));
+    CHECK(f.report().last_error == "it says so");
     CHECK(f.report().errors.contains(std::string(to_string(c.code))));
     const bool known = f.archive().wal.is_known();
     const auto before = known ? f.archive().wal.observed_at() : WallTime();

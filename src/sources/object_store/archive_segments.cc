@@ -57,7 +57,7 @@ Task<> ArchiveWatch::learn_segment_size() {
       const Result<Begin> begin = co_await read_begin(one);
       if (!begin) {
         if (begin.error().code() == ErrorCode::kNotFound) continue;  // deleted since it was listed
-        note_failure(begin.error().context(text(one.name)));
+        note_failure(begin.error());
         size_due_ = true;
         break;
       }
@@ -117,7 +117,7 @@ Task<> ArchiveWatch::prove_segments() {
     }
     const Result<Begin> begin = co_await read_begin(one);
     if (!begin && begin.error().code() != ErrorCode::kNotFound) {
-      note_failure(begin.error().context(text(one.name)));
+      note_failure(begin.error());
       co_return;
     }
     if (begin && begin->header) {

@@ -165,7 +165,7 @@ Task<bool> ArchiveWatch::read_base() {
     if (!added) {
       base_.abandon();
       using Backups = std::vector<model::BaseBackup>;
-      put(&model::Archive::backups, Result<Backups>(added.error().context("list base/")));
+      put(&model::Archive::backups, Result<Backups>(added.error()));
       co_return false;
     }
   }
@@ -180,7 +180,7 @@ Task<> ArchiveWatch::read_infos() {
   for (const std::string& backup : base_.infos_to_read()) {
     const Result<std::string> text = co_await get(base_.info_key(backup), limits::kBackupInfoBytes);
     if (!text) {
-      const Error error = text.error().context(backup + "/backup.info");
+      const Error& error = text.error();
       base_.set_info(backup, Info::unknown(error, name_), false);
       if (error.code() == ErrorCode::kNotFound) continue;  // deleted since it was listed
       note_failure(error);
@@ -235,7 +235,7 @@ Task<Result<void>> ArchiveWatch::list_whole() {
         wal_.abandon_whole();
         whole_due_ = true;
       }
-      co_return added.error().context("list wals/");
+      co_return added.error();
     }
     if (!wal_.next_whole()) {
       proofs_.retain(wal_.contents());
@@ -258,7 +258,7 @@ Task<Result<void>> ArchiveWatch::list_new() {
     }
     if (!added) {
       wal_.abandon_new();
-      co_return added.error().context("list what is new in wals/");
+      co_return added.error();
     }
   }
   co_return Result<void>();
@@ -271,7 +271,7 @@ Task<> ArchiveWatch::read_histories() {
     const std::string below = history_key(timeline, stored);
     const Result<std::string> bytes = co_await get(wal_key(below), limits::kHistoryBytes);
     if (!bytes) {
-      const Error error = bytes.error().context(below);
+      const Error& error = bytes.error();
       wal_.set_history(timeline, Switches::unknown(error, name_), false);
       if (error.code() == ErrorCode::kNotFound) continue;  // deleted since it was listed
       note_failure(error);
