@@ -1,5 +1,7 @@
 #include "analysis/backups.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <map>
 #include <memory>
@@ -8,6 +10,7 @@
 #include <utility>
 
 #include "analysis/cron_schedule.h"
+#include "base/time_text.h"
 #include "model/archive_place.h"
 
 namespace keelwatch::analysis {
@@ -25,6 +28,11 @@ constexpr std::string_view kPluginMethod = "plugin";
 
 // The operator acts within seconds of a slot.
 constexpr Duration kSlotGrace = std::chrono::minutes(2);
+
+// The zones of the world, by their offsets from UTC.
+constexpr Duration kFirstOffset = std::chrono::hours(-12);
+constexpr Duration kLastOffset = std::chrono::hours(14);
+constexpr Duration kOffsetStep = std::chrono::minutes(15);
 
 // What is known of one cluster; the answers that lists came from are in `world`.
 struct Case {
@@ -235,6 +243,25 @@ std::int64_t count_slots(const CronSchedule& cron, WallTime after, WallTime unti
   return count;
 }
 
+// Why the configured offset of the operator's zone is not to be believed for a schedule. The
+// operator notes with each Backup that it makes what Next(lastCheckTime) is in its own zone
+// (advanceScheduledBackupStatus in scheduledbackup_controller.go).
+std::optional<Why> doubt_zone(const ScheduledBackup& scheduled, const CronSchedule& cron,
+                              Duration utc_offset) {
+  if (cron.delay() || !scheduled.last_check || !scheduled.next_schedule) return std::nullopt;
+  const auto ours = cron.next(*scheduled.last_check, utc_offset);
+  if (ours == scheduled.next_schedule) return std::nullopt;
+  return Why{Absence::kUnknown,
+             Error(ErrorCode::kInvalid,
+                   fmt::format("the operator's next slot after {} is {}, not {}: its zone is not "
+                               "that of kubernetes.operator_utc_offset, or the schedule was "
+                               "changed and it has made no Backup since",
+                               format_rfc3339(*scheduled.last_check, 0),
+                               format_rfc3339(*scheduled.next_schedule, 0),
+                               ours ? format_rfc3339(*ours, 0) : "never")),
+             "kubernetes"};
+}
+
 // Judges one schedule that can be read and is not suspended.
 class Slots {
  public:
@@ -245,23 +272,52 @@ class Slots {
         cron_(cron),
         world_(world),
         offset_(config.kubernetes.operator_utc_offset),
+        doubt_(doubt_zone(scheduled, cron, offset_)),
         allowance_(allowance_of(c, config)) {}
 
   void judge(BackupSchedule& out) const {
+    out.zone_doubt = doubt_;
     const auto looked = last_look(scheduled_);
-    // The slots of @every count from the last Backup; a due one is then the next.
-    const bool counts_on = cron_.delay() && looked;
-    out.next_slot = cron_.next(counts_on ? *looked : world_.at, offset_);
-    if (looked) {
-      out.missed_slots = count_slots(cron_, *looked, world_.at - kSlotGrace, offset_);
+    if (!doubt_) {
+      // The slots of @every count from the last Backup; a due one is then the next.
+      const bool counts_on = cron_.delay() && looked;
+      out.next_slot = cron_.next(counts_on ? *looked : world_.at, offset_);
+      if (looked) {
+        out.missed_slots = count_slots(cron_, *looked, world_.at - kSlotGrace, offset_);
+      }
     }
     out.overdue_since = overdue_since();
-    out.blocked_by = blocked_by(out.missed_slots);
+    out.blocked_by = blocked_by();
   }
 
  private:
   [[nodiscard]] bool is_child(const Backup& backup) const {
     return backup.scheduled_backup == scheduled_.meta.name;
+  }
+
+  // The earliest and the latest first slot after a time, of all zones that the operator may be in;
+  // nothing: there is none.
+  struct FirstSlot {
+    WallTime earliest;
+    WallTime latest;
+  };
+  [[nodiscard]] std::optional<FirstSlot> first_slot(WallTime after) const {
+    std::optional<FirstSlot> found;
+    const auto consider = [&](Duration offset) {
+      const auto slot = cron_.next(after, offset);
+      if (!slot) return;
+      if (!found) found = FirstSlot{*slot, *slot};
+      found->earliest = std::min(found->earliest, *slot);
+      found->latest = std::max(found->latest, *slot);
+    };
+    if (!doubt_) {
+      consider(offset_);
+      return found;
+    }
+    for (Duration offset = kFirstOffset; offset <= kLastOffset; offset += kOffsetStep) {
+      consider(offset);
+    }
+    return found;
   }
 
   [[nodiscard]] Observed<std::optional<WallTime>> overdue_since() const {
@@ -273,14 +329,15 @@ class Slots {
     std::optional<WallTime> from = scheduled_.meta.creation_timestamp;
     if (const auto& last = success.known_value()) from = begin_of(*last);
     if (!from) return Since::unknown(Error(ErrorCode::kNotFound, "no time to count from"), "api");
-    const auto slot = cron_.next(*from, offset_);
-    if (!slot || world_.at <= *slot + allowance_) return Since::known(std::nullopt, at);
-    if (is_gone(*slot)) {
+    const auto slot = first_slot(*from);
+    if (!slot || world_.at <= slot->earliest + allowance_) return Since::known(std::nullopt, at);
+    if (world_.at <= slot->latest + allowance_) return Since::absent(*doubt_);
+    if (is_gone(slot->latest)) {
       return Since::unknown(
           Error(ErrorCode::kNotFound, "the Backup that was made for its last slot is gone"),
           "kubernetes");
     }
-    return Since::known(*slot, at);
+    return Since::known(slot->latest, at);
   }
 
   // Of a success: when it began. What an ObjectStore says has no begin.
@@ -302,7 +359,7 @@ class Slots {
     });
   }
 
-  [[nodiscard]] Outcome blocked_by(std::int64_t missed_slots) const {
+  [[nodiscard]] Outcome blocked_by() const {
     const auto& backups = world_.kubernetes->backups;
     if (!backups.is_known()) return Outcome::absent(backups.why());
     std::vector<const Backup*> children;
@@ -310,9 +367,14 @@ class Slots {
       if (is_child(*backup)) children.push_back(backup);
     }
     const std::vector<BackupOutcome> unfinished = unfinished_of(children, world_.at);
-    const bool blocks = missed_slots > 0 && !unfinished.empty();
-    return Outcome::known(blocks ? std::optional(unfinished.front()) : std::nullopt,
-                          backups.observed_at());
+    const auto none = Outcome::known(std::nullopt, backups.observed_at());
+    const auto looked = last_look(scheduled_);
+    if (unfinished.empty() || !looked) return none;
+    const auto slot = first_slot(*looked);
+    const WallTime due = world_.at - kSlotGrace;
+    if (!slot || due < slot->earliest) return none;
+    if (due < slot->latest) return Outcome::absent(*doubt_);
+    return Outcome::known(unfinished.front(), backups.observed_at());
   }
 
   const Case& case_;
@@ -320,6 +382,7 @@ class Slots {
   const CronSchedule& cron_;
   const model::World& world_;
   Duration offset_;
+  std::optional<Why> doubt_;
   Duration allowance_;
 };
 
@@ -335,6 +398,7 @@ BackupSchedule judge_schedule(const ScheduledBackup& scheduled, const Case& c,
                      .plugin = scheduled.plugin,
                      .suspended = AbsentOfAny{undecoded},
                      .problem = {},
+                     .zone_doubt = {},
                      .next_slot = {},
                      .missed_slots = 0,
                      .overdue_since = AbsentOfAny{undecoded},

@@ -34,6 +34,10 @@ struct BackupSchedule {
   Observed<bool> suspended;
   // Empty: it can be read and has slots. Else what is wrong with it, in words.
   std::string problem;
+  // What the operator says of its next slot is not what the configured offset of its zone gives:
+  // its zone is another one, or the schedule has been changed since. Then neither the next slot nor
+  // the missed ones are told, and the rest only where it is so in every zone.
+  std::optional<Why> zone_doubt;
   std::optional<WallTime> next_slot;  // none where it is suspended or has a problem
   // Slots that have passed since the operator last made a Backup of it, counted up to kMaxMissed.
   std::int64_t missed_slots = 0;

@@ -302,6 +302,9 @@ Result<CronSchedule> CronSchedule::parse(std::string_view text) {
   if (text.empty()) return invalid("the schedule is empty");
   if (text.size() > kMaxText) return invalid("the schedule is longer than 1024 bytes");
   if (text[0] == '@') return parse_descriptor(text);
+  if (text.starts_with("TZ=") || text.starts_with("CRON_TZ=")) {
+    return invalid("the operator's cron takes no time zone: write the times of its own zone");
+  }
   const std::vector<std::string_view> texts = split_fields(text);
   if (texts.size() < 5 || texts.size() > 6) {
     return invalid(

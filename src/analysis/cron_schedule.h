@@ -11,7 +11,8 @@
 //
 // Slots are times of day of the operator's zone, given as its offset from UTC: its image has no
 // zone but UTC unless somebody sets TZ. Zones with summer time are not known here (libstdc++ 12 has
-// no tz database), so in one of those a slot may be told an hour off for half of the year.
+// no tz database): who asks holds a slot against the one that the operator itself tells.
+// TZ= and CRON_TZ= in front of a schedule came with later versions: 1.2 refuses them.
 #pragma once
 
 #include <cstdint>

@@ -72,12 +72,14 @@ constexpr Family kOrphaned(
 constexpr Family kNext(
     "keelwatch_backup_next_scheduled_timestamp_seconds", Type::kGauge,
     "When the schedule is due next, as keelwatch reads it itself; absent where it "
-    "is suspended or not valid.",
+    "is suspended or not valid, and while the operator itself names another slot.",
     {"namespace", "cluster", "scheduled_backup"});
-constexpr Family kMissed("keelwatch_backup_schedule_missed_slots", Type::kGauge,
-                         "Slots that have passed since the operator last made a Backup of the "
-                         "schedule, up to 1000; absent where it is suspended or not valid.",
-                         {"namespace", "cluster", "scheduled_backup"});
+constexpr Family kMissed(
+    "keelwatch_backup_schedule_missed_slots", Type::kGauge,
+    "Slots that have passed since the operator last made a Backup of the "
+    "schedule, up to 1000; absent where it is suspended or not valid, and while the "
+    "operator itself names another slot.",
+    {"namespace", "cluster", "scheduled_backup"});
 constexpr Family kBlocked(
     "keelwatch_backup_schedule_blocked", Type::kGauge,
     "1 if slots pass because a Backup of the schedule is neither completed nor "
@@ -126,7 +128,10 @@ void write_schedule(const ClusterBackups& backups, const BackupSchedule& schedul
   writer.write(kValid, labels, valid(schedule.problem.empty()));
   writer.write(kOrphaned, labels,
                schedule.orphaned.map([](const std::string& why) { return !why.empty(); }));
-  if (schedule.next_slot) {
+  if (schedule.zone_doubt) {
+    writer.write(kNext, labels, Observed<WallTime>::absent(*schedule.zone_doubt));
+    writer.write(kMissed, labels, Observed<std::int64_t>::absent(*schedule.zone_doubt));
+  } else if (schedule.next_slot) {
     writer.write(kNext, labels, valid(*schedule.next_slot));
     writer.write(kMissed, labels, valid(schedule.missed_slots));
   }

@@ -93,7 +93,8 @@ void visit_settings(Visitor& v, Kubernetes& k) {
           "A watch that is silent for longer is started anew from a list.");
   v.value(
       "operator_utc_offset", k.operator_utc_offset, UtcOffset{},
-      "Offset from UTC of the operator's time zone, in which the schedules of backups are meant.");
+      "Offset from UTC of the operator's time zone, in which the schedules of backups are meant. "
+      "Where what the operator says of its next backup disagrees, slots are unknown.");
 }
 
 template <typename Visitor>

@@ -184,6 +184,63 @@ TEST_CASE("the cluster's own threshold and the operator's zone decide", "[analys
   CHECK(text_of(s.schedule().next_slot) == "2027-01-16T07:00:00Z");
 }
 
+// The operator runs in Berlin; the configuration has an offset that may be another.
+TEST_CASE("an operator in another zone makes slots unknown, never wrong", "[analysis][backup]") {
+  struct Case {
+    const char* name;
+    Duration offset;          // as configured
+    const char* last_check;   // the operator's
+    const char* next;         // of two o'clock in Berlin
+    const char* last_backup;  // the newest that succeeded
+    const char* told;         // of the next slot
+    const char* overdue;
+  };
+  const Case cases[] = {
+      {"as configured, winter", 1h, "2027-01-14T01:00:00Z", "2027-01-15T01:00:00Z",
+       "2027-01-15T01:00:01Z", "2027-01-16T01:00:00Z", "-"},
+      {"as configured and missed", 1h, "2027-01-14T01:00:00Z", "2027-01-15T01:00:00Z",
+       "2027-01-14T01:00:01Z", "2027-01-16T01:00:00Z", "2027-01-15T01:00:00Z"},
+      {"summer's offset in winter", 2h, "2027-01-14T01:00:00Z", "2027-01-15T01:00:00Z",
+       "2027-01-14T01:00:01Z", "doubt", "unknown"},
+      {"not configured", 0h, "2027-01-14T01:00:00Z", "2027-01-15T01:00:00Z", "2027-01-14T01:00:01Z",
+       "doubt", "unknown"},
+      {"not configured, and there is a backup of today", 0h, "2027-01-15T01:00:00Z",
+       "2027-01-16T01:00:00Z", "2027-01-15T07:50:00Z", "doubt", "-"},
+      {"not configured, and none for days", 0h, "2027-01-12T01:00:00Z", "2027-01-13T01:00:00Z",
+       "2027-01-12T01:00:01Z", "doubt", "2027-01-13T01:00:00Z"},
+      {"the day on which the clocks change", 1h, "2026-10-24T00:00:00Z", "2026-10-25T01:00:00Z",
+       "2026-10-24T00:00:01Z", "doubt", "2026-10-25T00:00:00Z"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    Setting s;
+    s.config.kubernetes.operator_utc_offset = c.offset;
+    s.schedules[0].last_schedule.reset();
+    s.schedules[0].last_check = at(c.last_check);
+    s.schedules[0].next_schedule = at(c.next);
+    s.add("b", "completed", c.last_backup);
+    const BackupSchedule schedule = s.schedule();
+    CHECK((schedule.zone_doubt ? "doubt" : text_of(schedule.next_slot)) == c.told);
+    CHECK(overdue(schedule) == c.overdue);
+    CHECK((!schedule.zone_doubt || !schedule.next_slot));
+  }
+}
+
+TEST_CASE("a Backup blocks where it does so in every zone", "[analysis][backup]") {
+  Setting s;
+  s.schedules[0].last_check = at("2027-01-12T01:00:00Z");
+  s.schedules[0].next_schedule = at("2027-01-13T01:00:00Z");
+  s.add("b", "running", "2027-01-12T01:00:01Z");
+  CHECK(name_of(s.schedule().blocked_by) == "b 2027-01-12T01:00:01Z");
+  s.schedules[0].last_check = at("2027-01-15T01:00:00Z");
+  s.schedules[0].next_schedule = at("2027-01-16T01:00:00Z");
+  CHECK(name_of(s.schedule().blocked_by) == "unknown");
+  s.backups.clear();
+  CHECK(name_of(s.schedule().blocked_by) == "-");
+  CHECK_THAT(s.schedule().zone_doubt->error.message(),
+             Catch::Contains("is 2027-01-16T01:00:00Z, not 2027-01-15T02:00:00Z"));
+}
+
 TEST_CASE("a schedule without any backup is overdue from its first slot", "[analysis][backup]") {
   Setting s;
   s.schedules[0].last_check.reset();

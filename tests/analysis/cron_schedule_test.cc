@@ -175,8 +175,9 @@ TEST_CASE("a schedule that the operator refuses says what is wrong", "[analysis]
        "hour \"99999999999999999999\": \"99999999999999999999\" is not a number of 0-23"},
       {"0 0 0 L * *", "day of month \"L\": \"L\" is not a number of 1-31"},
       {"TZ=UTC 0 0 3 * * *",
-       "7 fields instead of second, minute, hour, day of month, month and, optionally, day of "
-       "week"},
+       "the operator's cron takes no time zone: write the times of its own zone"},
+      {"CRON_TZ=Europe/Berlin 0 3 * * *",
+       "the operator's cron takes no time zone: write the times of its own zone"},
       {"@Daily",
        "\"@Daily\" is none of @yearly, @annually, @monthly, @weekly, @daily, @midnight, "
        "@hourly and @every DURATION"},
