@@ -33,6 +33,34 @@ ClusterArchive of_place(const ArchivePlace& place, std::string retention, WallTi
           std::move(retention)};
 }
 
+// A Cluster that names no archive any more, because its plugin was taken out: what it archived
+// until then is all that there is of it, as long as an ObjectStore's status knows its server.
+void add_former(const model::Cluster& cluster, const model::KubernetesSlice& kubernetes,
+                const std::vector<ClusterArchive>& before, std::vector<ClusterArchive>& archives) {
+  const auto* stores = kubernetes.object_stores.if_known();
+  if (stores == nullptr) return;
+  const auto was_its_own = [&](const std::string& server) {
+    return server == cluster.meta.name ||
+           std::ranges::any_of(before, [&](const ClusterArchive& old) {
+             const ArchiveId* id = old.archive.if_known();
+             return old.ns == cluster.meta.ns && old.cluster == cluster.meta.name &&
+                    old.use == ArchiveUse::kOwn && id != nullptr && id->server == server;
+           });
+  };
+  for (const auto& store : *stores) {
+    if (store->meta.ns != cluster.meta.ns) continue;
+    for (const auto& [server, window] : store->windows) {
+      if (!was_its_own(server)) continue;
+      auto id = model::archive_id(store->store.destination_path, store->store.endpoint_url, server);
+      if (!id) continue;
+      archives.push_back(
+          {cluster.meta.ns, cluster.meta.name, ArchiveUse::kOwn,
+           Observed<ArchiveId>::known(std::move(*id), kubernetes.object_stores.observed_at()),
+           store->retention_policy});
+    }
+  }
+}
+
 void add_configured(const config::Config& config, WallTime at,
                     std::vector<ClusterArchive>& archives) {
   for (const config::ObjectStore& store : config.object_stores.stores) {
@@ -61,7 +89,9 @@ std::vector<ClusterArchive> find_cluster_archives(const model::World& world,
   std::vector<ClusterArchive> archives;
   if (const auto* clusters = kubernetes.clusters.if_known()) {
     for (const auto& cluster : *clusters) {
+      bool has_own = false;
       for (const ArchivePlace& place : model::archives_of(*cluster, kubernetes)) {
+        has_own = has_own || place.use == ArchiveUse::kOwn;
         ClusterArchive one =
             of_place(place, place.use == ArchiveUse::kOwn ? retention_of(*cluster, kubernetes) : "",
                      kubernetes.clusters.observed_at());
@@ -73,6 +103,7 @@ std::vector<ClusterArchive> find_cluster_archives(const model::World& world,
         if (silent && before != memory.archives.end()) one = *before;
         archives.push_back(std::move(one));
       }
+      if (!has_own) add_former(*cluster, kubernetes, memory.archives, archives);
     }
     memory.archives = archives;
   } else {

@@ -1,5 +1,6 @@
-// Whose archive is which, from step to step: what the objects say (model/archive_place.h), what the
-// configuration says of servers that no object names, and how long their backups are to be kept.
+// Whose archive is which, from step to step: what the objects say (model/archive_place.h), also of
+// a Cluster that archives no more; what the configuration says of servers that no object names; and
+// how long their backups are to be kept.
 // Pure.
 #pragma once
 

@@ -275,6 +275,58 @@ TEST_CASE("an archive of nobody is judged as well", "[recovery]") {
   CHECK(recovery.loss[0].bytes.why().absence == Absence::kNotInstalled);
 }
 
+TEST_CASE("a Cluster whose plugin was taken out keeps what it has archived until then",
+          "[recovery]") {
+  struct Case {
+    const char* name;
+    const char* server;  // that the plugin named; empty: the Cluster's name
+    const char* window;  // in the ObjectStore's status
+    bool seen_before;    // with its plugin
+    const char* cluster;
+  };
+  const Case cases[] = {
+      {"by its name", "", "pg", false, "pg"},
+      {"by a name of its own, seen before", "pg-2", "pg-2", true, "pg"},
+      {"by a name that nobody has seen", "pg-2", "pg-2", false, ""},
+      {"and the store knows another one", "", "shop", true, ""},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    RecoveryMemory memory;
+    Scene scene;
+    scene.archive.id.server = c.window;
+    auto store = std::make_shared<model::ObjectStore>();
+    store->meta.ns = "default";
+    store->meta.name = "store";
+    store->store.destination_path = "s3://backups/pg";
+    store->store.endpoint_url = "http://minio:9000";
+    store->retention_policy = "7d";
+    store->windows[c.window] = {};
+    const auto archives = [&](bool plugin, WallTime now) {
+      auto cluster = std::make_shared<model::Cluster>(*cluster_object(1));
+      if (plugin) {
+        cluster->plugins = {{std::string(model::kBarmanPlugin), true, true, "store", c.server}};
+      }
+      scene.clusters = {cluster};
+      model::World world = scene.world(now);
+      auto kubernetes = *world.kubernetes;
+      kubernetes.object_stores =
+          Observed<model::ObjectList<model::ObjectStore>>::known({store}, now);
+      world.kubernetes = std::make_shared<const model::KubernetesSlice>(std::move(kubernetes));
+      TopologyMemory topology;
+      return assess_recovery(find_clusters(world, {}, topology), world, {}, memory).archives;
+    };
+    if (c.seen_before) static_cast<void>(archives(true, kNow));
+    const auto after = archives(false, kNow + 1s);
+    REQUIRE(after.size() == 1);
+    CHECK(after[0].cluster == c.cluster);
+    CHECK(after[0].archive.server == c.window);
+    CHECK(after[0].loss[0].bytes.is_known() == (std::string(c.cluster) == "pg"));
+    // It is still so a step later.
+    CHECK(archives(false, kNow + 2s)[0].cluster == c.cluster);
+  }
+}
+
 TEST_CASE("retention: what should be gone, and what goes too early", "[recovery]") {
   CHECK(parse_retention("30d") == std::optional<Duration>(24h * 30));
   CHECK(parse_retention("2w") == std::optional<Duration>(24h * 14));
