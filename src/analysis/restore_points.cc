@@ -20,6 +20,9 @@ using model::BaseBackup;
 using model::Lsn;
 using model::WalSegment;
 
+// A backup uploads a part every few minutes; its last file, backup.info, follows at once.
+constexpr Duration kDebrisAge = std::chrono::hours(24);
+
 constexpr std::size_t index(Proof proof) { return static_cast<std::size_t>(proof); }
 
 bool must_be_thawed(std::string_view storage_class) {
@@ -152,6 +155,7 @@ class Judge {
       other_chain_.emplace(other_wal_);
     }
     if (!archive.wal.is_known()) wal_absent_ = archive.wal.why();
+    if (archive.backups.is_known()) listed_at_ = archive.backups.observed_at();
   }
   Judge(const Judge&) = delete;
   Judge& operator=(const Judge&) = delete;
@@ -164,6 +168,7 @@ class Judge {
   void cut_to_own_system(const Span& span, Reach& reach) const;
 
   std::optional<std::uint64_t> system_;
+  WallTime listed_at_{};
   std::optional<WalChain> chain_;
   model::WalArchive other_wal_;
   std::set<WalSegment> other_;  // segments of another system than the newest one's
@@ -240,9 +245,11 @@ RestorePoint Judge::judge(const BaseBackup& backup) const {
   if (info == nullptr) {
     const Error& error = backup.info.why().error;
     if (error.code() == ErrorCode::kNotFound) {
-      set(point, {BackupState::kIncomplete, "it has no backup.info; its last file came " +
-                                                (newest ? "at " + format_rfc3339(*newest)
-                                                        : std::string("at no known time"))});
+      const bool debris = newest && *newest < listed_at_ - kDebrisAge;
+      set(point,
+          {debris ? BackupState::kDebris : BackupState::kIncomplete,
+           "it has no backup.info; its last file came " +
+               (newest ? "at " + format_rfc3339(*newest) : std::string("at no known time"))});
     } else {
       set(point,
           {error.code() == ErrorCode::kMalformed ? BackupState::kUnreadable : BackupState::kUnknown,

@@ -21,7 +21,8 @@ namespace keelwatch::analysis {
 
 enum class BackupState {
   kRestorable,
-  kIncomplete,     // without backup.info: it runs, or it is what a crash left
+  kIncomplete,     // without backup.info, and files came within a day: it runs
+  kDebris,         // without backup.info, and nothing comes any more: what a crash left
   kUnreadable,     // backup.info cannot be read: its tools cannot restore it
   kNotDone,        // status FAILED, ...: its bytes may be whole, it must not be counted
   kDataMissing,    // a file of its data is not there
@@ -35,9 +36,9 @@ enum class BackupState {
   kUnknown,
 };
 inline constexpr std::string_view kBackupStates[] = {
-    "restorable",   "incomplete",   "unreadable",      "not_done",    "data_missing",
-    "data_damaged", "thaw_first",   "waiting_for_wal", "wal_missing", "wal_damaged",
-    "timeline",     "other_system", "unknown",
+    "restorable",   "incomplete",   "debris",       "unreadable",      "not_done",
+    "data_missing", "data_damaged", "thaw_first",   "waiting_for_wal", "wal_missing",
+    "wal_damaged",  "timeline",     "other_system", "unknown",
 };
 [[nodiscard]] std::string_view to_string(BackupState state);
 

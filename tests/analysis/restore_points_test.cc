@@ -110,6 +110,13 @@ TEST_CASE("why a backup does not count", "[restore_points]") {
   CHECK(unknown_info(ErrorCode::kTimeout) == "a unknown: backup.info: why");
   CHECK(unknown_info(ErrorCode::kNotFound) ==
         "a incomplete: it has no backup.info; its last file came at 2027-01-15T08:00:00.000Z");
+  ArchiveBuilder crashed = one();
+  crashed.last_backup().info =
+      Observed<BackupInfo>::unknown(Error(ErrorCode::kNotFound, "why"), "object_store");
+  crashed.last_backup().files = {{"data.tar", 1, kNow - std::chrono::hours(24), ""}};
+  CHECK_THAT(judged(crashed), Catch::StartsWith("a incomplete: "));
+  crashed.last_backup().files = {{"data.tar", 1, kNow - std::chrono::hours(25), ""}};
+  CHECK_THAT(judged(crashed), Catch::StartsWith("a debris: it has no backup.info; its last file"));
 
   const std::string third = "000000010000000000000003";
   CHECK(judged(one().without(1, 3)) == "a wal_missing: segment " + third + " is missing");
