@@ -169,7 +169,10 @@ std::shared_ptr<const Archive> fresh(std::shared_ptr<const Archive> archive,
   const auto staleness = [&](auto place) -> const Staleness& {
     return is_of_a_whole_listing(place) ? whole : listings;
   };
-  bool all_fresh = true;
+  // A deletion shows only when everything is listed.
+  const WalArchive* wal = archive->wal.if_known();
+  const bool old_whole = wal != nullptr && whole.expired(wal->listed_whole_at);
+  bool all_fresh = !old_whole;
   Archive::for_each_answer(
       [&](auto place) { all_fresh = all_fresh && !staleness(place).expired((*archive).*place); });
   if (all_fresh) return archive;
@@ -178,6 +181,13 @@ std::shared_ptr<const Archive> fresh(std::shared_ptr<const Archive> archive,
     aged.*place =
         staleness(place).apply((*archive).*place, listings.source() + " " + text(archive->id));
   });
+  if (old_whole && aged.wal.is_known()) {
+    aged.wal = Observed<WalArchive>::unknown(
+        Error(ErrorCode::kTimeout, "everything was listed last at " +
+                                       format_rfc3339(wal->listed_whole_at, 0) +
+                                       ", and only what is new since"),
+        listings.source() + " " + text(archive->id));
+  }
   return std::make_shared<const Archive>(std::move(aged));
 }
 

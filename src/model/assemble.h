@@ -22,7 +22,7 @@ struct Freshness {
   Duration filesystems = std::chrono::minutes(3);
   Duration scrapes = std::chrono::seconds(45);
   Duration archives = std::chrono::minutes(10);        // of a listing
-  Duration archive_settings = std::chrono::hours(18);  // asked for with a listing of everything
+  Duration archive_settings = std::chrono::hours(18);  // and of the last listing of everything
 };
 
 // `awaited_since`: since when the sources have been expected to publish; nullopt: they are not (a

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/archive_builder.h"
 #include "tests/support/world_builder.h"
 
 using namespace std::chrono_literals;
@@ -104,6 +105,29 @@ TEST_CASE("before its first answer a source is unknown", "[model]") {
   CHECK(world.kubernetes->clusters.why().absence == Absence::kUnknown);
   REQUIRE(world.postgres);
   CHECK(world.postgres->instances.empty());
+}
+
+TEST_CASE("what was listed as a whole too long ago is unknown, however new the rest is",
+          "[model]") {
+  const Freshness freshness{.archives = 10min, .archive_settings = 18h};
+  const auto wal_known = [&](Duration listed_ago, Duration whole_ago) {
+    Archive archive = ArchiveBuilder().wal(1, 0, 3).archive(kNow - listed_ago);
+    WalArchive wal = archive.wal.known_value();
+    wal.listed_whole_at = kNow - whole_ago;
+    archive.wal = Observed<WalArchive>::known(std::move(wal), kNow - listed_ago);
+    auto slice = std::make_shared<ArchiveSlice>();
+    slice->archives.push_back(std::make_shared<const Archive>(std::move(archive)));
+    Slices all = slices({});
+    all.archives = std::move(slice);
+    const World world = assemble(all, freshness, kNow);
+    const Archive& seen = *world.archives->archives.at(0);
+    CHECK(seen.backups.is_known() == (listed_ago <= 10min));  // base/ is always listed as a whole
+    return seen.wal.is_known();
+  };
+  CHECK(wal_known(1min, 1min));
+  CHECK(wal_known(1min, 18h));
+  CHECK_FALSE(wal_known(1min, 18h + 1s));
+  CHECK_FALSE(wal_known(11min, 11min));
 }
 
 }  // namespace keelwatch::model

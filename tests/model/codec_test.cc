@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "tests/support/archive_builder.h"
 #include "tests/support/world_builder.h"
 
 using namespace std::chrono_literals;
@@ -158,6 +159,58 @@ TEST_CASE("every fact of the Kubernetes objects survives a tape", "[model]") {
   CHECK(back->pods.known_value().at(0)->containers.at(0).last_exit_code == 137);
   CHECK(back->endpoint_slices.known_value().at(0)->endpoints.at(0).terminating == true);
   CHECK(back->deployments.known_value().at(0)->ready_replicas == 0);
+}
+
+TEST_CASE("an archive reads back with everything that was found in it", "[model]") {
+  ArchiveBuilder builder;
+  builder.wal(1, 2, 9).wal(2, 9, 12).partial(1, 10).fault(2, 11, "magic");
+  builder.history(2, {{1, inside(9), "no recovery target specified"}}).garbage_history(3);
+  builder.proven("header", 1, 2, 9).proven("deep", 2, 9, 10).backup("20270115T080000", 3, 4);
+  builder.info([](BackupInfo& info) { info.tablespaces = {{"fast", 16'390, "/mnt/fast"}}; });
+  builder.last_backup().proof = BackupProof{false, "data.tar.gz ends early", 7, true};
+  builder.last_backup().files[1].storage_class = "GLACIER";
+  BaseBackup running = builder.last_backup();
+  running.id = "20270115T090000";
+  running.info = Observed<BackupInfo>::unknown(Error(ErrorCode::kNotFound, "none"), "store");
+  builder.backups.push_back(std::move(running));
+  Archive archive = builder.archive();
+  archive.settings = Observed<BucketSettings>::known({.versioning = true,
+                                                      .object_lock = {},
+                                                      .expires_after_days = 7,
+                                                      .archives_after_days = {},
+                                                      .not_permitted = {"object-lock"}},
+                                                     kNow);
+  archive.deep = DeepPass{1, 2, false, "SlowDown"};
+  const Why refused{Absence::kUnknown, Error(ErrorCode::kForbidden, "AccessDenied"), "store"};
+  ArchiveSlice slice;
+  slice.archives = {
+      std::make_shared<const Archive>(std::move(archive)),
+      std::make_shared<const Archive>(Archive::absent({"http://s3", "other", "", "pg"}, refused))};
+  SourceReport report;
+  report.source = "object_store";
+  report.target = "s3://backups/pg/pg";
+  report.last_error = "AccessDenied";
+  slice.reports = {report};
+
+  const std::string text = encoded(slice);
+  JsonReader reader;
+  const auto back = decode_archive_slice(reader.parse(text));
+  REQUIRE(back);
+  CHECK(encoded(*back) == text);
+  REQUIRE(back->archives.size() == 2);
+  const Archive& read = *back->archives[0];
+  CHECK(read.id == builder.id);
+  CHECK(read.backups.known_value().at(1).info.why().error.code() == ErrorCode::kNotFound);
+  CHECK(read.backups.known_value().at(0).proof->fault == "data.tar.gz ends early");
+  const WalArchive& wal = read.wal.known_value();
+  CHECK((wal.runs.size() == 2 && wal.proofs.size() == 2 && wal.partials.size() == 1));
+  CHECK(wal.faults.at(0).segment == WalSegment{2, 11});
+  CHECK(wal.histories.at(0).switches.known_value().at(0).position == inside(9));
+  CHECK(wal.histories.at(1).switches.why().error.code() == ErrorCode::kMalformed);
+  CHECK(wal.listed_whole_at == kNow);
+  CHECK(read.settings.known_value().expires_after_days == 7);
+  CHECK(read.deep->last_error == "SlowDown");
+  CHECK(back->archives[1]->wal.why().error.code() == ErrorCode::kForbidden);
 }
 
 TEST_CASE("what an older tape does not have is unknown, not empty", "[model]") {
