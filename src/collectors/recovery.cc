@@ -1,5 +1,6 @@
 // keelwatch_wal_archive_* and keelwatch_recovery_*: what the object store holds of each database,
 // and until when it can be restored from that.
+#include <algorithm>
 #include <array>
 #include <string>
 
@@ -22,7 +23,9 @@ constexpr Family by(std::string_view label, std::string_view name, std::string_v
 constexpr Family kReadable = of_archive(
     "keelwatch_wal_archive_readable",
     "1 if base backups and WAL of the archive are listed, 0 if the object store does not give them "
-    "or the Cluster's ObjectStore is not there; absent while no credential is given.");
+    "or the Cluster's ObjectStore is not there; absent while no credential is given, and before "
+    "its "
+    "first answer.");
 constexpr Family kLastSegment = of_archive(
     "keelwatch_wal_archive_last_segment_timestamp_seconds",
     "When the newest WAL segment came into the archive; absent without one and while it cannot be "
@@ -144,15 +147,30 @@ struct Place {
   std::string_view archive;
 };
 
+// Whether the store has not been asked yet, or has not answered for the first time.
+bool is_awaited(const model::ArchiveSlice& slice, const model::Archive& archive) {
+  const std::string target = text(archive.id);
+  const auto report = std::ranges::find(slice.reports, target, &model::SourceReport::target);
+  return report == slice.reports.end() || report->pending;
+}
+
 // Of an answer that is not there because nobody gave a credential nothing is said.
-Observed<bool> is_readable(const model::Archive& archive, WallTime now) {
+Observed<bool> is_readable(const model::Archive& archive, const model::World& world) {
   for (const Why* why : {archive.backups.is_known() ? nullptr : &archive.backups.why(),
                          archive.wal.is_known() ? nullptr : &archive.wal.why()}) {
     if (why == nullptr) continue;
-    if (why->absence != Absence::kUnknown) return Observed<bool>::absent(*why);
-    return Observed<bool>::known(false, now);
+    if (why->absence != Absence::kUnknown || is_awaited(*world.archives, archive)) {
+      return Observed<bool>::absent(*why);
+    }
+    return Observed<bool>::known(false, world.at);
   }
-  return Observed<bool>::known(true, now);
+  return Observed<bool>::known(true, world.at);
+}
+
+// Of an archive of which nobody knows where it is: while the API is silent nothing is said.
+Observed<bool> is_readable(const Why& why, WallTime now) {
+  const bool told = why.absence == Absence::kUnknown && why.error.code() != ErrorCode::kUnavailable;
+  return told ? Observed<bool>::known(false, now) : Observed<bool>::absent(why);
 }
 
 std::optional<WallTime> newest_segment(const model::WalArchive& wal) {
@@ -285,7 +303,8 @@ void collect(const Input& input, metrics::Writer& writer) {
   for (const Recovery& recovery : input.assessment.recovery.archives) {
     const std::string archive = text(recovery.archive);
     const Place p{recovery.ns, recovery.cluster, archive};
-    writer.write(kReadable, {p.ns, p.cluster, p.archive}, is_readable(*recovery.found, now));
+    writer.write(kReadable, {p.ns, p.cluster, p.archive},
+                 is_readable(*recovery.found, input.world));
     write_wal(recovery, p, writer);
     write_backups(recovery, p, writer);
     write_window(recovery, p, writer);
@@ -299,9 +318,7 @@ void collect(const Input& input, metrics::Writer& writer) {
     write_drills(recovery, p, now, writer);
   }
   for (const analysis::UnresolvedArchive& one : input.assessment.recovery.unresolved) {
-    const bool unknown = one.why.absence == Absence::kUnknown;
-    writer.write(kReadable, {one.ns, one.cluster, ""},
-                 unknown ? Observed<bool>::known(false, now) : Observed<bool>::absent(one.why));
+    writer.write(kReadable, {one.ns, one.cluster, ""}, is_readable(one.why, now));
   }
 }
 
