@@ -82,7 +82,31 @@ struct Evidence {
   std::vector<const model::Cluster*> clusters;
 };
 
-Evidence find_evidence(const Moment& moment, const Labels& labels) {
+// The object stores, for what is said of an archive or of sources.
+void add_archives(const Moment& moment, const Selector& selector,
+                  std::vector<const model::SourceReport*>& reports) {
+  const Labels& labels = selector.labels;
+  const auto agrees = [&](std::string_view label, std::string_view value) {
+    return !labels.has(label) || labels.get(label) == value;
+  };
+  const auto& names = selector.family->labels();
+  const bool of_sources = std::ranges::find(names, "source") != names.end();
+  if (!of_sources && std::ranges::find(names, "archive") == names.end()) return;
+  const auto& archives = moment.assessment.recovery.archives;
+  for (const model::SourceReport& report : moment.world.archives->reports) {
+    const bool meant =
+        of_sources || std::ranges::any_of(archives, [&](const analysis::Recovery& recovery) {
+          return text(recovery.archive) == report.target && agrees("archive", report.target) &&
+                 agrees("namespace", recovery.ns) && agrees("cluster", recovery.cluster);
+        });
+    if (meant && agrees("source", report.source) && agrees("target", report.target)) {
+      reports.push_back(&report);
+    }
+  }
+}
+
+Evidence find_evidence(const Moment& moment, const Selector& selector) {
+  const Labels& labels = selector.labels;
   Evidence evidence;
   const auto agrees = [&](std::string_view label, const std::string& value) {
     return !labels.has(label) || labels.get(label) == value;
@@ -113,6 +137,7 @@ Evidence find_evidence(const Moment& moment, const Labels& labels) {
       evidence.reports.push_back(&report);
     }
   }
+  add_archives(moment, selector, evidence.reports);
   return evidence;
 }
 
@@ -252,7 +277,7 @@ Result<std::string> explain(const Moment& moment, std::string_view series, bool 
   const auto selector = parse_selector(series);
   if (!selector) return selector.error();
   const std::vector<Line> lines = find_lines(moment, *selector);
-  const Evidence evidence = find_evidence(moment, selector->labels);
+  const Evidence evidence = find_evidence(moment, *selector);
   return json ? as_json(moment, *selector, lines, evidence)
               : as_text(moment, *selector, lines, evidence);
 }

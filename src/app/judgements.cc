@@ -102,6 +102,9 @@ void add_schedule(const std::string& ns, const analysis::BackupSchedule& schedul
     finder.add(about, "overdue",
                "since " + format_rfc3339(*schedule.overdue_since.known_value(), 0));
   }
+  if (schedule.zone_doubt) {
+    finder.add("slots of " + about, "unknown", schedule.zone_doubt->error.message());
+  }
   const auto* blocked = schedule.blocked_by.if_known();
   if (blocked != nullptr && *blocked) {
     finder.add(about, "blocked", named(**blocked) + " is " + (*blocked)->phase);
@@ -119,6 +122,34 @@ void add_backups(const analysis::ClusterBackups& backups, Finder& finder) {
       add_schedule(backups.ns, schedule, finder);
     }
   }
+}
+
+void add_recovery(const analysis::Recovery& recovery, Finder& finder) {
+  const std::string about = "archive " + text(recovery.archive);
+  for (std::size_t i = 0; i < analysis::kLineageProblemCount; ++i) {
+    const analysis::LineageFact& fact = recovery.lineage[i];
+    const bool* holds = fact.holds.if_known();
+    if (holds != nullptr && *holds) {
+      finder.add(about, analysis::kLineageProblems[i], fact.detail);
+    }
+  }
+  const auto& window = recovery.points->window[0];
+  if (!window.is_known()) {
+    finder.add("recovery window of " + about, "unknown", window.why().error.message());
+  } else if (const auto& known = window.known_value(); !known) {
+    finder.add("recovery window of " + about, "none", "no backup of it can be restored");
+  } else {
+    finder.add("recovery window of " + about, "is there",
+               format_rfc3339(known->start, 0) + " to " + format_rfc3339(known->end, 0));
+  }
+  if (const auto* gaps = recovery.points->gaps.if_known(); gaps != nullptr && gaps->segments > 0) {
+    finder.add("WAL of " + about, "has gaps", std::to_string(gaps->segments) + " segments");
+  }
+  const auto* backups = recovery.points->backups.if_known();
+  if (backups == nullptr || backups->empty()) return;
+  const analysis::RestorePoint& newest = backups->back();
+  finder.add("newest backup in " + about + ", " + newest.id, to_string(newest.state),
+             newest.reason.empty() ? newest.latest_fails : newest.reason);
 }
 
 }  // namespace
@@ -159,6 +190,16 @@ std::vector<Judgement> find_judgements(const Moment& moment, const Labels& label
   }
   for (const analysis::ClusterBackups& backups : all.backups) {
     if (finder.of_cluster(backups.ns, backups.cluster)) add_backups(backups, finder);
+  }
+  for (const analysis::Recovery& recovery : all.recovery.archives) {
+    if (finder.of_cluster(recovery.ns, recovery.cluster) &&
+        finder.agrees("archive", text(recovery.archive))) {
+      add_recovery(recovery, finder);
+    }
+  }
+  for (const analysis::UnresolvedArchive& one : all.recovery.unresolved) {
+    if (!finder.of_cluster(one.ns, one.cluster)) continue;
+    finder.add("archive of " + one.ns + "/" + one.cluster, "unknown", one.why.error.message());
   }
   for (const analysis::OperatorHealth& one : all.operators) {
     if (!labels.has("component") || !finder.agrees("component", one.component)) continue;
