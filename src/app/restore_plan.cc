@@ -60,12 +60,19 @@ Result<const Recovery*> find_archive(const Moment& moment, std::string_view name
                            name, fmt::join(places, ", ")));
 }
 
-// What is there to build on: the cluster's own object, and an ObjectStore that leads to the
-// archive. That of the Cluster's plugin may lead elsewhere by now.
+// What is there to build on: the cluster's own object, and what leads to the archive. The
+// ObjectStore of the Cluster's plugin, or its spec.backup, may lead elsewhere by now.
 struct Original {
   const model::Cluster* cluster = nullptr;
-  std::string object_store;  // its name; empty: there is none
+  std::string object_store;  // the name of one that leads there; empty: there is none
+  bool in_tree = false;      // the Cluster's own spec.backup.barmanObjectStore does
 };
+
+bool leads_to(const model::ArchiveId& archive, std::string_view destination,
+              std::string_view endpoint) {
+  const Result<model::ArchiveId> id = model::archive_id(destination, endpoint, archive.server);
+  return id && *id == archive;
+}
 
 Original find_original(const Moment& moment, const Recovery& recovery) {
   const model::KubernetesSlice& kubernetes = *moment.world.kubernetes;
@@ -79,12 +86,16 @@ Original find_original(const Moment& moment, const Recovery& recovery) {
   }
   if (const auto* stores = kubernetes.object_stores.if_known()) {
     for (const auto& object : *stores) {
-      const Result<model::ArchiveId> id = model::archive_id(
-          object->store.destination_path, object->store.endpoint_url, recovery.archive.server);
-      if (object->meta.ns == recovery.ns && id && *id == recovery.archive) {
+      if (object->meta.ns == recovery.ns &&
+          leads_to(recovery.archive, object->store.destination_path, object->store.endpoint_url)) {
         original.object_store = object->meta.name;
       }
     }
+  }
+  if (original.cluster != nullptr && original.object_store.empty()) {
+    const model::BackupSettings& backup = original.cluster->backup;
+    original.in_tree = backup.object_store == true &&
+                       leads_to(recovery.archive, backup.destination_path, backup.endpoint_url);
   }
   return original;
 }
@@ -116,19 +127,30 @@ std::int64_t volume_gib(const Recovery& recovery, std::string_view backup) {
   return std::max<std::int64_t>(1, std::llround(std::ceil(2 * gib)));
 }
 
+// The configuration of a store, as an ObjectStore has it and a barmanObjectStore. `server` "": the
+// place where it stands tells.
+std::string store_settings(std::string_view indent, const Recovery& recovery,
+                           std::string_view server, bool inherits) {
+  std::string out =
+      fmt::format("{}destinationPath: {}\n", indent, quoted(destination(recovery.archive)));
+  if (!recovery.archive.endpoint.empty()) {
+    out += fmt::format("{}endpointURL: {}\n", indent, quoted(recovery.archive.endpoint));
+  }
+  if (!server.empty()) out += fmt::format("{}serverName: {}\n", indent, quoted(server));
+  if (inherits)
+    return out + fmt::format("{0}s3Credentials: {{inheritFromIAMRole: true}}\n", indent);
+  return out + fmt::format(
+                   "{0}s3Credentials:  # of a Secret in this namespace\n"
+                   "{0}  accessKeyId: {{name: restore-archive, key: ACCESS_KEY_ID}}\n"
+                   "{0}  secretAccessKey: {{name: restore-archive, key: ACCESS_SECRET_KEY}}\n",
+                   indent);
+}
+
 std::string object_store_manifest(const Recovery& recovery, std::string_view ns) {
   std::string out = "apiVersion: barmancloud.cnpg.io/v1\nkind: ObjectStore\nmetadata:\n";
   out += "  name: restore-archive\n";
   if (!ns.empty()) out += fmt::format("  namespace: {}\n", quoted(ns));
-  out += fmt::format("spec:\n  configuration:\n    destinationPath: {}\n",
-                     quoted(destination(recovery.archive)));
-  if (!recovery.archive.endpoint.empty()) {
-    out += fmt::format("    endpointURL: {}\n", quoted(recovery.archive.endpoint));
-  }
-  return out +
-         "    s3Credentials:  # of a Secret in this namespace\n"
-         "      accessKeyId: {name: restore-archive, key: ACCESS_KEY_ID}\n"
-         "      secretAccessKey: {name: restore-archive, key: ACCESS_SECRET_KEY}\n---\n";
+  return out + "spec:\n  configuration:\n" + store_settings("    ", recovery, "", false) + "---\n";
 }
 
 std::string target_of(const RestoreChoice& choice, const std::optional<WallTime>& to) {
@@ -149,12 +171,43 @@ std::string plugin(std::string_view indent, std::string_view store, std::string_
       model::kBarmanPlugin, quoted(store), quoted(server));
 }
 
+// Every tablespace needs its own volume: without it the operator has nowhere to restore it to.
+std::string tablespaces_of(const Recovery& recovery, std::string_view backup, std::int64_t gib) {
+  const auto* backups = recovery.found->backups.if_known();
+  if (backups == nullptr) return "";
+  const auto found = std::ranges::find(*backups, backup, &model::BaseBackup::id);
+  const auto* info = found == backups->end() ? nullptr : found->info.if_known();
+  if (info == nullptr || info->tablespaces.empty()) return "";
+  std::string out = "  tablespaces:  # none smaller than its old volume\n";
+  for (const model::BackupTablespace& space : info->tablespaces) {
+    out += fmt::format("    - name: {}\n      storage: {{size: {}Gi}}\n", quoted(space.name), gib);
+  }
+  return out;
+}
+
+// Where it is restored from, and where it archives to.
+std::string places(const Recovery& recovery, const Original& original, std::string_view store,
+                   std::string_view new_server) {
+  if (original.in_tree) {
+    const bool inherits = original.cluster->backup.credentials == "s3_inherit";
+    return "  # endpointCA, wal and data: as the Cluster has them in its spec.backup\n"
+           "  externalClusters:\n    - name: archive\n      barmanObjectStore:\n" +
+           store_settings("        ", recovery, recovery.archive.server, inherits) +
+           "  backup:\n    barmanObjectStore:\n" +
+           store_settings("      ", recovery, new_server, inherits);
+  }
+  return "  externalClusters:\n    - name: archive\n      plugin:\n" +
+         plugin("        ", store, recovery.archive.server) +
+         "  plugins:\n    - isWALArchiver: true\n" + plugin("      ", store, new_server);
+}
+
 std::string cluster_manifest(const Recovery& recovery, const RestoreChoice& choice,
                              const Original& original, const RestorePlanRequest& request,
                              std::string_view store) {
   const std::string base = recovery.cluster.empty() ? recovery.archive.server : recovery.cluster;
   const std::string name = request.name.empty() ? base + "-restored" : request.name;
-  const std::int64_t gib = volume_gib(recovery, choice.backup);
+  const std::int64_t told = volume_gib(recovery, choice.backup);
+  const std::int64_t gib = std::max<std::int64_t>(told, 1);
   std::string out = "apiVersion: postgresql.cnpg.io/v1\nkind: Cluster\nmetadata:\n";
   out += fmt::format("  name: {}\n", quoted(name));
   if (!recovery.ns.empty()) out += fmt::format("  namespace: {}\n", quoted(recovery.ns));
@@ -165,15 +218,12 @@ std::string cluster_manifest(const Recovery& recovery, const RestoreChoice& choi
   } else {
     out += "  # imageName: of the same PostgreSQL major version as the backup\n";
   }
-  out += fmt::format("  storage:\n    size: {}Gi  # {}\n", std::max<std::int64_t>(gib, 1),
-                     gib > 0 ? "twice the data of the backup; not less than the old volume"
-                             : "as large as the old volume: the backup does not tell");
+  out += fmt::format("  storage:\n    size: {}Gi  # {}\n", gib,
+                     told > 0 ? "twice the data of the backup; not less than the old volume"
+                              : "as large as the old volume: the backup does not tell");
+  out += tablespaces_of(recovery, choice.backup, gib);
   out += "  bootstrap:\n    recovery:\n      source: archive\n" + target_of(choice, request.to);
-  out += "  externalClusters:\n    - name: archive\n      plugin:\n" +
-         plugin("        ", store, recovery.archive.server);
-  out += "  plugins:\n    - isWALArchiver: true\n" +
-         plugin("      ", store, fmt::format("{}-{}", name, choice.backup));
-  return out;
+  return out + places(recovery, original, store, fmt::format("{}-{}", name, choice.backup));
 }
 
 }  // namespace
@@ -193,7 +243,9 @@ Result<std::string> restore_plan(const Moment& moment, const RestorePlanRequest&
   const std::string store =
       original.object_store.empty() ? "restore-archive" : original.object_store;
   std::string out = comments(recovery, *choice);
-  if (original.object_store.empty()) out += object_store_manifest(recovery, recovery.ns);
+  if (original.object_store.empty() && !original.in_tree) {
+    out += object_store_manifest(recovery, recovery.ns);
+  }
   return out + cluster_manifest(recovery, *choice, original, request, store);
 }
 
