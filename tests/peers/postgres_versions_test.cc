@@ -1,5 +1,6 @@
-// The PostgreSQL source on real servers of every supported version: Debian's 15 and, from the cache
-// of tests/peers/build_postgres, 13, 14, 16, 17 and 18. Runs with KEELWATCH_PEERS=1.
+// The PostgreSQL source, and what is read of an archive, on real servers of every supported
+// version: Debian's 15 and, from the cache of tests/peers/build_postgres, 13, 14, 16, 17 and 18.
+// Runs with KEELWATCH_PEERS=1.
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,6 +14,11 @@
 #include <memory>
 #include <string>
 
+#include "base/file.h"
+#include "sources/object_store/control_file.h"
+#include "sources/object_store/page_checksum.h"
+#include "sources/object_store/wal_page.h"
+#include "sources/object_store/wal_records.h"
 #include "tests/support/postgres_harness.h"
 #include "tests/support/postgres_server.h"
 
@@ -223,10 +229,74 @@ void check_all_facts(const std::string& bin, int major) {
   primary.stop(testing::StopMode::kSmart, 10s);
 }
 
-}  // namespace
+// What it wrote, read as it lies in an archive: first pages and records of WAL, the control file,
+// and pages of data.
+void check_files(const std::string& bin, int major) {
+  testing::PostgresOptions options;
+  options.bin = bin;
+  options.settings = {"wal_keep_size=1GB"};
+  PostgresServer server(options);
+  const auto asked = [&](const char* column, const char* of) {
+    return server.sql(std::string("select ") + column + " from " + of + "()");
+  };
+  const std::uint64_t system = std::stoull(asked("system_identifier", "pg_control_system"));
+  const std::int64_t bytes = model::kDefaultWalSegmentBytes;
+  const auto current = [&] {
+    return *model::parse_wal_segment(server.sql("select pg_walfile_name(pg_current_wal_lsn())"),
+                                     bytes);
+  };
+  server.sql("select pg_switch_wal()");
+  const std::int64_t first = current().number;
+  server.sql("create table t as select g, repeat('r', 300) from generate_series(1, 100000) g");
+  server.sql("update t set g = g + 1 where g % 3 = 0");
+  server.sql("checkpoint");
+  const std::int64_t last = current().number;
+  server.sql("select pg_switch_wal()");
+  REQUIRE(last > first);
+  WalWalker walker(bytes, system);
+  for (std::int64_t number = first; number <= last; ++number) {
+    const model::WalSegment segment{1, number};
+    const std::string path =
+        server.data_directory() + "/pg_wal/" + model::wal_segment_name(segment, bytes);
+    const std::string content = read_file(path, 2 * static_cast<std::size_t>(bytes)).value();
+    const auto header = read_wal_page_header(content);
+    REQUIRE(header);
+    CHECK(wal_version(header->magic) == major);
+    CHECK(header->system_id == system);
+    CHECK(judge_wal_page(*header, {segment, bytes, std::int64_t{1}, system}).verdict ==
+          WalPageVerdict::kFits);
+    walker.begin(segment, number > first);
+    walker.feed(content);
+    const WalVerdict verdict = walker.finish();
+    CHECK(verdict.fault == "");
+    CHECK(verdict.records > 0);
+  }
 
-TEST_CASE("all facts are known on primaries and standbys of every supported PostgreSQL",
-          "[peers][postgres]") {
+  const auto control =
+      parse_control_file(read_file(server.data_directory() + "/global/pg_control", 65'536).value());
+  REQUIRE(control);
+  CHECK(control->system_id == system);
+  CHECK(control->version == std::stoul(asked("pg_control_version", "pg_control_system")));
+  CHECK(control->timeline == 1);
+  CHECK(control->page_bytes == std::stoul(asked("database_block_size", "pg_control_init")));
+  CHECK(control->pages_per_file == std::stoul(asked("blocks_per_segment", "pg_control_init")));
+  CHECK(control->wal_segment_bytes == bytes);
+  CHECK(control->data_checksums == (asked("data_page_checksum_version", "pg_control_init") != "0"));
+
+  if (!control->data_checksums) return;
+  const std::string relation = server.sql("select pg_relation_filepath('t')");
+  server.stop();
+  PageChecker pages(std::nullopt, std::nullopt);
+  pages.begin_file(*parse_relation_path(relation));
+  pages.feed(read_file(server.data_directory() + "/" + relation, std::size_t{1} << 30U).value());
+  pages.end_file();
+  CHECK(pages.right() > 1000);
+  CHECK(pages.first_wrong() == "");
+}
+
+// Calls check(bin, major) with each version that is to be had; says which are not.
+template <typename Check>
+void for_each_version(Check check) {
   if (!peers_wanted()) {
     std::cerr << "skipped: peers tier: PostgreSQL 13-18: KEELWATCH_PEERS is not 1\n";
     return;
@@ -234,7 +304,7 @@ TEST_CASE("all facts are known on primaries and standbys of every supported Post
   for (const int major : {13, 14, 15, 16, 17, 18}) {
     CAPTURE(major);
     if (major == 15) {
-      check_all_facts("/usr/lib/postgresql/15/bin", major);
+      check("/usr/lib/postgresql/15/bin", major);
       continue;
     }
     const std::string bin = output_of(std::string(KEELWATCH_SOURCE_DIR) +
@@ -244,8 +314,20 @@ TEST_CASE("all facts are known on primaries and standbys of every supported Post
       continue;
     }
     const ReadableCopy readable(bin);
-    check_all_facts(readable.bin(), major);
+    check(readable.bin(), major);
   }
+}
+
+}  // namespace
+
+TEST_CASE("all facts are known on primaries and standbys of every supported PostgreSQL",
+          "[peers][postgres]") {
+  for_each_version(check_all_facts);
+}
+
+TEST_CASE("the files of every supported PostgreSQL are read as they are laid out",
+          "[peers][postgres]") {
+  for_each_version(check_files);
 }
 
 }  // namespace keelwatch::sources
