@@ -59,6 +59,13 @@ backup_field() { # ID KEY, of its backup.info
 }
 as_object_time() { date -u -d "$1" +%Y-%m-%dT%H:%M:%SZ; }
 
+slot_after() { # TIME: the next three o'clock, which is when the lab's schedule is due
+  local day
+  day=$(date -u -d "$1" +%F)
+  [ "$(date -u -d "$1" +%s)" -lt "$(date -u -d "$day 03:00" +%s)" ] || day=$(date -u -d "$day + 1 day" +%F)
+  as_object_time "$day 03:00"
+}
+
 # A List: the ObjectStore with its Secret, the ScheduledBackup, and a Backup of each that is there.
 archive_objects() {
   local id
@@ -71,7 +78,7 @@ archive_objects() {
         timeline: $timeline, began: $began, ended: $ended}'
   done | jq -s --arg cluster "$cluster" --arg namespace "$namespace" --arg store "$object_store" \
     --arg destination "$archive_destination" --arg endpoint "$(s3_url)" --arg access_key "$(secret s3-access-key)" \
-    --arg secret_key "$(secret s3-secret-key)" --arg next "$(date -u -d 'tomorrow 03:00' +%Y-%m-%dT%H:%M:%SZ)" \
+    --arg secret_key "$(secret s3-secret-key)" --arg next "$(slot_after "$(backup_field "$(backup_ids | tail -n 1)" begin_time)")" \
     -f "$lab_source/config/archive_objects.jq"
 }
 

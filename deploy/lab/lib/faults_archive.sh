@@ -106,8 +106,6 @@ break_backup_overdue() {
     make_older "$id" 3
   done
   put_archive_objects
-  kube_patch ScheduledBackup "$cluster-nightly" \
-    "{\"status\": {\"nextScheduleTime\": \"$(date -u -d '2 days ago 03:00' +%Y-%m-%dT%H:%M:%SZ)\"}}"
 }
 make_older() { # ID DAYS
   local key at edit=()
