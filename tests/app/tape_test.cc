@@ -5,6 +5,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "tests/support/pages.h"
 #include "tests/support/world_builder.h"
 
 using namespace std::chrono_literals;
@@ -102,6 +103,50 @@ TEST_CASE("each recorded fault gives its golden timeline", "[app][tapes]") {
     CHECK(text == slurp(golden));
   }
   CHECK(tapes > 0);
+}
+
+// A plugin taken out of the Cluster while its ScheduledBackup stays, on a real PostgreSQL.
+TEST_CASE("the no-op archiver is named although pg_stat_archiver goes on", "[app][tapes]") {
+  const auto tape = read_tape(slurp(KEELWATCH_SOURCE_DIR "/tests/tapes/archiver-noop.tape"));
+  REQUIRE(tape);
+  const config::Config config;
+  std::vector<std::pair<std::string, double>> archived;  // of the primary, from Moment to Moment
+  std::string last;
+  replay(*tape, config, 0s, [&](const Moment& moment) {
+    for (const metrics::Point& point : moment.samples.points) {
+      const std::string& prefix = point.series->prefix;
+      if (prefix.find("pod=\"pg-1\"") == std::string::npos) continue;
+      if (prefix.starts_with("keelwatch_archiver_archived_total") ||
+          prefix.starts_with("keelwatch_archiver_failed_total")) {
+        archived.emplace_back(prefix.substr(0, prefix.find('{')), point.value);
+      }
+    }
+    last = sample_lines(moment, "keelwatch_backup_") +
+           sample_lines(moment, "keelwatch_archiver_configured") +
+           sample_lines(moment, "keelwatch_recovery_restorable_backups") +
+           sample_lines(moment, "keelwatch_recovery_loss_if_storage_dies_bytes");
+  });
+  const auto values = [&](const std::string& name) {
+    std::vector<double> found;
+    for (const auto& [of, value] : archived) {
+      if (of == name) found.push_back(value);
+    }
+    REQUIRE(found.size() > 2);
+    return found;
+  };
+  const std::vector<double> successes = values("keelwatch_archiver_archived_total");
+  const std::vector<double> failures = values("keelwatch_archiver_failed_total");
+  CHECK(successes.back() >= successes.front() + 2);
+  CHECK(failures.back() == failures.front());
+  CAPTURE(last);
+  const std::string cluster = "{namespace=\"default\",cluster=\"pg\"";
+  CHECK_THAT(last, Catch::Contains("keelwatch_backup_without_archiver" + cluster + "} 1\n"));
+  CHECK_THAT(last, Catch::Contains("keelwatch_archiver_configured" + cluster + "} 0\n"));
+  CHECK_THAT(last, Catch::Contains("keelwatch_backup_schedule_orphaned" + cluster +
+                                   ",scheduled_backup=\"pg-nightly\"} 1\n"));
+  // What was archived until then is still the Cluster's, and what was written since is at risk.
+  CHECK_THAT(last, Catch::Contains("keelwatch_recovery_restorable_backups" + cluster));
+  CHECK_THAT(last, Catch::Contains("keelwatch_recovery_loss_if_storage_dies_bytes" + cluster));
 }
 
 }  // namespace keelwatch::app
