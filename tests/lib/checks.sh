@@ -79,3 +79,25 @@ check_install_tree() {
   test -s "$tree/share/keelwatch/dashboards/replication.json"
   rm -rf "$tree"
 }
+
+# What is under deploy/ for clusters and machines: tests/deploy holds a script per part.
+run_deploy_checks() { # PROGRAM
+  run_part "deploy: rights" tests/deploy/role
+  run_part "deploy: manifests" tests/deploy/manifests
+  run_part "deploy: alertmanager" tests/deploy/alertmanager
+  run_part "deploy: unit and configurations" tests/deploy/unit "$1"
+}
+
+# run_part NAME COMMAND...: like check, of a command whose exit code 3 says that it needs what is not here.
+run_part() {
+  local name=$1 start=$SECONDS status=0 output
+  shift
+  heading "$name"
+  output=$("$@" 2>&1) || status=$?
+  echo "$output"
+  if [ "$status" = 3 ]; then
+    skip "$name" "$(tail -n 1 <<<"$output")"
+  else
+    record "$name" "$status" $((SECONDS - start))
+  fi
+}
