@@ -90,6 +90,7 @@ std::string why_not(const std::vector<RestorePoint>& points, const RestoreTarget
   switch (cover.reach->stop) {
     case ChainStop::kMissing:
       text += ", where a segment is missing";
+      if (!cover.reach->detail.empty()) text += " (" + cover.reach->detail + ")";
       break;
     case ChainStop::kDamaged:
     case ChainStop::kFatal:

@@ -1,7 +1,6 @@
 #include "analysis/restore_points.h"
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <set>
 #include <tuple>
@@ -10,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "base/time_text.h"
+#include "model/backup_part.h"
 
 namespace keelwatch::analysis {
 namespace {
@@ -29,23 +29,6 @@ bool must_be_thawed(std::string_view storage_class) {
   return storage_class == "GLACIER" || storage_class == "DEEP_ARCHIVE";
 }
 
-// "data_0002.tar.gz" → ("data", 2); nothing: no part of a base backup.
-std::optional<std::pair<std::string, int>> data_part(std::string_view name) {
-  const std::size_t dot = name.find(".tar");
-  if (dot == std::string_view::npos) return std::nullopt;
-  std::string_view stem = name.substr(0, dot);
-  int part = 0;
-  if (const std::size_t line = stem.find('_'); line != std::string_view::npos) {
-    const std::string_view digits = stem.substr(line + 1);
-    const auto [end, failed] = std::from_chars(digits.data(), digits.data() + digits.size(), part);
-    if (failed != std::errc() || end != digits.data() + digits.size() || part < 1) {
-      return std::nullopt;
-    }
-    stem = stem.substr(0, line);
-  }
-  return std::pair(std::string(stem), part);
-}
-
 struct Verdict {
   BackupState state = BackupState::kRestorable;
   std::string reason;
@@ -53,23 +36,27 @@ struct Verdict {
 
 // By the names and sizes of the files, and by what a deep pass found in them.
 Verdict judge_data(const BaseBackup& backup, const BackupInfo& info) {
-  std::map<std::string, std::set<int>> parts;
+  std::map<std::string, std::set<std::int64_t>> parts;
+  std::vector<std::string> wanted = {"data"};
+  for (const auto& space : info.tablespaces) wanted.push_back(std::to_string(space.oid));
   for (const ArchivedFile& file : backup.files) {
-    const auto part = data_part(file.name);
+    for (const std::string& name : wanted) {
+      if (!model::is_stray_part(file.name, name)) continue;
+      return {BackupState::kDataDamaged, "barman-cloud-restore fails on " + file.name};
+    }
+    const auto part = model::parse_backup_part(file.name);
     if (!part) continue;
-    parts[part->first].insert(part->second);
+    parts[part->of].insert(part->number);
     if (must_be_thawed(file.storage_class)) {
       return {BackupState::kThawFirst, file.name + " is in storage class " + file.storage_class +
                                            " and has to be restored from there first"};
     }
     if (file.bytes == 0) return {BackupState::kDataDamaged, file.name + " is empty"};
   }
-  std::vector<std::string> wanted = {"data"};
-  for (const auto& space : info.tablespaces) wanted.push_back(std::to_string(space.oid));
   for (const std::string& name : wanted) {
-    const std::set<int>& there = parts[name];
-    const int last = there.empty() ? 0 : *there.rbegin();
-    for (int part = 0; part <= last; ++part) {
+    const std::set<std::int64_t>& there = parts[name];
+    const std::int64_t last = there.empty() ? 0 : *there.rbegin();
+    for (std::int64_t part = 0; part <= last; ++part) {
       if (there.contains(part)) continue;
       return {BackupState::kDataMissing,
               (part == 0 ? name : fmt::format("{}_{:04}", name, part)) + ".tar is missing"};
@@ -101,11 +88,12 @@ std::optional<Span> span_of(const BackupInfo& info, std::int64_t segment_bytes) 
 
 Verdict judge_reach(const Reach& reach, std::int64_t segment_bytes) {
   const std::string at = model::wal_segment_name(reach.at, segment_bytes);
+  const std::string detail = reach.detail.empty() ? "" : ": " + reach.detail;
   switch (reach.stop) {
     case ChainStop::kNewest:
-      return {BackupState::kWaitingForWal, "it waits for segment " + at};
+      return {BackupState::kWaitingForWal, "it waits for segment " + at + detail};
     case ChainStop::kMissing:
-      return {BackupState::kWalMissing, "segment " + at + " is missing"};
+      return {BackupState::kWalMissing, "segment " + at + " is missing" + detail};
     case ChainStop::kDamaged:
     case ChainStop::kFatal:
       return {BackupState::kWalDamaged, "segment " + at + ": " + reach.detail};

@@ -30,6 +30,7 @@ struct WalChain::Walk {
   Proof proof;
   std::int64_t number;      // the next segment to ask for
   std::int64_t lowest = 0;  // no older timeline is asked any more
+  bool cut = false;         // a record of the last segment goes on, and nobody saw its end
   bool done = false;
   Reach reach{};
 };
@@ -131,6 +132,11 @@ const model::PartialSegment* WalChain::partial_at(WalSegment segment) const {
   return partial != nullptr && partial->segment == segment ? partial : nullptr;
 }
 
+const model::WalTail* WalChain::tail_at(WalSegment segment) const {
+  const model::WalTail* tail = first_from(wal_.tails, segment);
+  return tail != nullptr && tail->segment == segment ? tail : nullptr;
+}
+
 const WalChain::Interval* WalChain::proof_at(Proof proof, WalSegment segment) const {
   return covering(proof == Proof::kDeep ? deep_ : header_, segment);
 }
@@ -158,7 +164,10 @@ std::optional<std::int64_t> WalChain::newest(std::int64_t timeline) const {
 const model::TimelineHistory* WalChain::history(std::int64_t timeline) const {
   const auto found =
       std::ranges::lower_bound(wal_.histories, timeline, {}, &model::TimelineHistory::timeline);
-  return found == wal_.histories.end() || found->timeline != timeline ? nullptr : &*found;
+  if (found == wal_.histories.end() || found->timeline != timeline) return nullptr;
+  const bool given =
+      found->switches.is_known() || found->switches.why().error.code() != ErrorCode::kNotFound;
+  return given ? &*found : nullptr;
 }
 
 TargetTimeline WalChain::latest(std::int64_t timeline, Lsn begin, Lsn end) const {
@@ -196,15 +205,12 @@ TargetTimeline WalChain::chosen(std::int64_t target, std::int64_t timeline, Lsn 
   return result;
 }
 
-WalChain::Found WalChain::look(WalSegment segment, Proof proof) const {
-  const model::WalFault* fault = nullptr;
-  if (run_at(segment.timeline, segment.number) != nullptr) {
-    fault = fault_at(segment);
-    if (fault == nullptr) return {Found::kWhole};
-    if (!counts_as_missing(fault->kind)) return {Found::kStop, fault};
-  }
-  if (proof == Proof::kListed && partial_at(segment) != nullptr) return {Found::kPartial, fault};
-  return {Found::kNone, fault};
+WalChain::Found WalChain::look(WalSegment segment) const {
+  const bool whole = run_at(segment.timeline, segment.number) != nullptr;
+  if (!whole && partial_at(segment) == nullptr) return {};
+  const model::WalFault* fault = fault_at(segment);
+  if (fault == nullptr) return {whole ? Found::kWhole : Found::kPartial};
+  return {counts_as_missing(fault->kind) ? Found::kNone : Found::kStop, fault};
 }
 
 std::size_t WalChain::owner(const TargetTimeline& target, std::int64_t number) const {
@@ -228,18 +234,47 @@ void WalChain::stop(Walk& walk, ChainStop why, WalSegment at, std::string detail
   walk.reach.detail = std::move(detail);
 }
 
+// As far as its records were followed. False: not at all.
+bool WalChain::take_tail(Walk& walk, std::size_t entry) const {
+  const auto& path = walk.target.path;
+  const WalSegment segment{path[entry].timeline, walk.number};
+  const model::WalTail* tail = tail_at(segment);
+  if (tail == nullptr || walk.cut) return false;
+  // What the parent has behind a fork is not the target's.
+  const Lsn end = entry > 0 && segment_of(path[entry - 1].begin) <= walk.number
+                      ? std::min(tail->end, path[entry - 1].begin)
+                      : tail->end;
+  if (end <= walk.reach.end) return false;
+  walk.reach.end = end;
+  walk.reach.last = segment;
+  return true;
+}
+
 void WalChain::take_partial(Walk& walk, std::size_t entry) const {
   const auto& path = walk.target.path;
   const WalSegment segment{path[entry].timeline, walk.number};
-  walk.reach.last = segment;
-  walk.reach.last_is_partial = true;
-  walk.reach.last_modified = partial_at(segment)->modified;
+  const bool read = tail_at(segment) != nullptr;
+  // One of which nobody has looked at a byte.
+  if (!read && (walk.proof != Proof::kListed || walk.cut)) {
+    return stop(walk, ChainStop::kNotProven, segment);
+  }
   const bool forks_here = entry > 0 && segment_of(path[entry - 1].begin) == walk.number;
-  if (forks_here) walk.reach.end = std::max(walk.reach.end, path[entry - 1].begin);
+  if (!read) {
+    walk.reach.last = segment;
+    if (forks_here) walk.reach.end = std::max(walk.reach.end, path[entry - 1].begin);
+  }
+  if (!read || take_tail(walk, entry)) {
+    walk.reach.last_is_partial = true;
+    walk.reach.last_modified = partial_at(segment)->modified;
+  }
   const bool more =
       any_newer(walk, entry) || listed_from(path[entry].timeline, walk.number + 1).has_value();
   const std::int64_t missing = forks_here ? path[entry - 1].timeline : path[entry].timeline;
-  stop(walk, more ? ChainStop::kMissing : ChainStop::kNewest, {missing, walk.number});
+  const std::string object = model::wal_segment_name(segment, segment_bytes_) + ".partial";
+  stop(walk, more ? ChainStop::kMissing : ChainStop::kNewest, {missing, walk.number},
+       partial_at(segment)->hides_whole
+           ? "barman-cloud-wal-restore takes " + object + " before the whole segment"
+           : "there is only " + object);
 }
 
 // Goes as far as one look at the intervals tells.
@@ -267,7 +302,13 @@ void WalChain::take(Walk& walk, std::size_t entry) const {
   std::optional<WallTime> modified = last == run.last ? run.last_modified : run.first_modified;
   if (walk.proof != Proof::kListed) {
     const Interval* proof = proof_at(walk.proof, {timeline, number});
-    if (proof == nullptr) return stop(walk, ChainStop::kNotProven, {timeline, number});
+    if (proof == nullptr && take_tail(walk, entry)) {
+      walk.cut = true;
+      walk.lowest = timeline;
+      ++walk.number;
+      return advance(walk);
+    }
+    if (proof == nullptr || walk.cut) return stop(walk, ChainStop::kNotProven, {timeline, number});
     if (proof->last <= last) {
       last = proof->last;
       if (proof->modified) modified = proof->modified;
@@ -291,18 +332,17 @@ void WalChain::advance(Walk& walk) const {
   bool later = any_newer(walk, first);
   for (std::size_t i = first; i < path.size() && path[i].timeline >= walk.lowest; ++i) {
     const WalSegment segment{path[i].timeline, walk.number};
-    const Found found = look(segment, walk.proof);
+    const Found found = look(segment);
     if (found.kind == Found::kWhole) return take(walk, i);
     if (found.kind == Found::kPartial) return take_partial(walk, i);
     if (found.kind == Found::kStop) {
       const bool fatal = is_fatal(found.fault->kind);
+      if (!fatal) take_tail(walk, i);
       return stop(walk, fatal ? ChainStop::kFatal : ChainStop::kDamaged, segment,
                   found.fault->kind + ": " + found.fault->detail);
     }
     if (excuse == nullptr) excuse = found.fault;
     later = later || listed_from(path[i].timeline, walk.number + 1).has_value();
-    // A .partial of which nobody has looked at a byte.
-    if (partial_at(segment) != nullptr) return stop(walk, ChainStop::kNotProven, segment);
   }
   if (excuse != nullptr) {
     return stop(walk, ChainStop::kDamaged, excuse->segment, excuse->kind + ": " + excuse->detail);

@@ -55,11 +55,11 @@ enum class ChainStop {
 struct Reach {
   model::Lsn end{};                       // the first byte that is not reached
   std::optional<model::WalSegment> last;  // that was read; none: not even the first
-  bool last_is_partial = false;           // of which only what lies before `end` is known
+  bool last_is_partial = false;           // a .partial; where its records end is known if proven
   std::optional<WallTime> last_modified;  // of that object; or of an older one: never a later time
   ChainStop stop = ChainStop::kNewest;
   model::WalSegment at;  // where it stopped
-  std::string detail;    // of a damage: what was found
+  std::string detail;    // of a damage: what was found; of a .partial: that it is one
   // Replay passed this fork on the parent, because the child has no segments: what lies behind it
   // is of the parent alone.
   std::optional<TimelineEntry> passed_fork;
@@ -109,6 +109,7 @@ class WalChain {
 
   // The newest segment of a timeline; nothing: it has none.
   [[nodiscard]] std::optional<std::int64_t> newest(std::int64_t timeline) const;
+  // nullptr: restore_command gives none.
   [[nodiscard]] const model::TimelineHistory* history(std::int64_t timeline) const;
 
  private:
@@ -126,16 +127,18 @@ class WalChain {
   [[nodiscard]] const model::WalFault* fault_from(std::int64_t timeline, std::int64_t number) const;
   [[nodiscard]] const model::WalFault* fault_at(model::WalSegment segment) const;
   [[nodiscard]] const model::PartialSegment* partial_at(model::WalSegment segment) const;
+  [[nodiscard]] const model::WalTail* tail_at(model::WalSegment segment) const;
   [[nodiscard]] const Interval* proof_at(Proof proof, model::WalSegment segment) const;
   // The first listed segment at or behind the number, whatever its faults.
   [[nodiscard]] std::optional<std::int64_t> listed_from(std::int64_t timeline,
                                                         std::int64_t number) const;
-  [[nodiscard]] Found look(model::WalSegment segment, Proof proof) const;
+  [[nodiscard]] Found look(model::WalSegment segment) const;
   // Which entry of the path a segment is asked for first.
   [[nodiscard]] std::size_t owner(const TargetTimeline& target, std::int64_t number) const;
   void advance(Walk& walk) const;
   void take(Walk& walk, std::size_t entry) const;
   void take_partial(Walk& walk, std::size_t entry) const;
+  bool take_tail(Walk& walk, std::size_t entry) const;
   void stop(Walk& walk, ChainStop why, model::WalSegment at, std::string detail = "") const;
   [[nodiscard]] bool any_newer(const Walk& walk, std::size_t entry) const;
 

@@ -167,7 +167,7 @@ struct WalProof {
   }
 };
 
-// A segment that is listed and cannot be replayed as it is.
+// A segment, or a .partial that stands in for one, that is listed and cannot be replayed as it is.
 struct WalFault {
   WalSegment segment;
   // empty, wrong_size, magic, timeline, address, system_id, segment_size, compressed_data, record,
@@ -185,16 +185,31 @@ struct WalFault {
   }
 };
 
-// A <segment>.partial: what a promoted standby had of the last segment of the timeline before.
+// A <segment>.partial that restore_command gives for the segment: what a promoted standby had of
+// the last segment of the timeline before.
 struct PartialSegment {
   WalSegment segment;
   std::int64_t bytes = 0;
   std::optional<WallTime> modified;
+  bool hides_whole = false;  // the whole segment is there too: .snappy, .xz, .zst come after it
 
   template <typename With>
   static auto fields(With&& with) {
     return with(field("segment", &PartialSegment::segment), field("bytes", &PartialSegment::bytes),
-                field("modified", &PartialSegment::modified));
+                field("modified", &PartialSegment::modified),
+                field("hidesWhole", &PartialSegment::hides_whole));
+  }
+};
+
+// How far a deep pass could follow the records of a segment that it could not prove: a .partial, a
+// segment whose last record goes on in one that is not there, or one with a damaged record.
+struct WalTail {
+  WalSegment segment;
+  Lsn end{};  // of the last whole record; the segment's begin: there is none
+
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("segment", &WalTail::segment), field("end", &WalTail::end));
   }
 };
 
@@ -214,7 +229,8 @@ struct TimelineSwitch {
 // A <8 hex>.history.
 struct TimelineHistory {
   std::int64_t timeline = 0;
-  Observed<std::vector<TimelineSwitch>> switches;  // oldest first; unknown with kMalformed: garbage
+  // Oldest first; unknown with kMalformed: garbage; with kNotFound: restore_command gives none.
+  Observed<std::vector<TimelineSwitch>> switches;
   std::optional<WallTime> modified;
 
   template <typename With>
@@ -234,7 +250,8 @@ struct WalArchive {
   std::vector<WalRun> runs;                // sorted by (timeline, first)
   std::vector<WalProof> proofs;          // sorted by (by, timeline, first), joined where they touch
   std::vector<WalFault> faults;          // sorted by segment
-  std::vector<PartialSegment> partials;  // sorted by segment
+  std::vector<WalTail> tails;            // sorted by segment
+  std::vector<PartialSegment> partials;  // sorted by segment, none that is in `runs`
   std::vector<TimelineHistory> histories;  // sorted by timeline
   std::vector<std::string> foreign;        // the first names that are none of barman's
   std::int64_t foreign_objects = 0;
@@ -248,10 +265,10 @@ struct WalArchive {
     using W = WalArchive;
     return with(field("segmentBytes", &W::segment_bytes), field("systemId", &W::system_id),
                 field("runs", &W::runs), field("proofs", &W::proofs), field("faults", &W::faults),
-                field("partials", &W::partials), field("histories", &W::histories),
-                field("foreign", &W::foreign), field("foreignObjects", &W::foreign_objects),
-                field("objects", &W::objects), field("bytes", &W::bytes),
-                field("listedWholeAt", &W::listed_whole_at));
+                field("tails", &W::tails), field("partials", &W::partials),
+                field("histories", &W::histories), field("foreign", &W::foreign),
+                field("foreignObjects", &W::foreign_objects), field("objects", &W::objects),
+                field("bytes", &W::bytes), field("listedWholeAt", &W::listed_whole_at));
   }
 };
 

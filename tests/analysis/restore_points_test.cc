@@ -90,6 +90,9 @@ TEST_CASE("why a backup does not count", "[restore_points]") {
   CHECK(files({}) == "a data_missing: data.tar is missing");
   CHECK(files({{"data.tar", 1, kNow, ""}, {"data_0002.tar", 1, kNow, ""}}) ==
         "a data_missing: data_0001.tar is missing");
+  CHECK(files({{"data.tar.bak", 1, kNow, ""}}) == "a data_missing: data.tar is missing");
+  CHECK(files({{"data.tar", 1, kNow, ""}, {"data_0001.tar.bak", 1, kNow, ""}}) ==
+        "a data_damaged: barman-cloud-restore fails on data_0001.tar.bak");
   CHECK(files({{"data.tar", 0, kNow, ""}}) == "a data_damaged: data.tar is empty");
   CHECK(files({{"data.tar", 1, kNow, "GLACIER"}}) ==
         "a thaw_first: data.tar is in storage class GLACIER and has to be restored from there "

@@ -55,6 +55,10 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
   const auto has_partial = [&](WalSegment s) {
     return std::ranges::any_of(b.partials, [&](const auto& p) { return p.segment == s; });
   };
+  const auto tail_of = [&](WalSegment s) -> std::optional<Lsn> {
+    const auto found = std::ranges::find(b.tails, s, &model::WalTail::segment);
+    return found == b.tails.end() ? std::nullopt : std::optional(found->end);
+  };
   const auto is_proven = [&](WalSegment s) {
     if (proof == Proof::kListed) return true;
     return std::ranges::any_of(b.proofs, [&](const model::WalProof& p) {
@@ -69,6 +73,7 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
     return false;
   };
   Reach reach;
+  bool cut = false;
   std::int64_t current = 0;
   std::int64_t n = start;
   reach.end = model::wal_segment_begin({1, n}, kSegment);
@@ -76,6 +81,16 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
     reach.stop = why;
     reach.at = at;
     return Naive{reach.end, text(reach)};
+  };
+  const auto follow_tail = [&](std::size_t i, std::int64_t number) {
+    const WalSegment segment{target.path[i].timeline, number};
+    std::optional<Lsn> end = tail_of(segment);
+    if (!end || cut) return false;
+    if (i > 0 && fork(i - 1) <= number) end = std::min(*end, target.path[i - 1].begin);
+    if (*end <= reach.end) return false;
+    reach.end = *end;
+    reach.last = segment;
+    return true;
   };
   for (;; ++n) {
     std::optional<std::size_t> used;
@@ -89,22 +104,29 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
       if (i + 1 < target.path.size() && n < fork(i)) continue;
       if (!asked_first) asked_first = i;
       const WalSegment segment{timeline, n};
-      if (b.segments.contains(segment)) {
-        const auto fault = std::ranges::find(b.faults, segment, &model::WalFault::segment);
-        if (fault == b.faults.end()) {
-          used = i;
-          break;
-        }
+      const bool whole = b.segments.contains(segment);
+      if (!whole && !has_partial(segment)) continue;
+      const auto fault = std::ranges::find(b.faults, segment, &model::WalFault::segment);
+      if (fault != b.faults.end()) {
         if (fault->kind == "wrong_size") return finish(ChainStop::kFatal, segment);
-        if (fault->kind == "magic") return finish(ChainStop::kDamaged, segment);
+        if (fault->kind == "magic") {
+          follow_tail(i, n);
+          return finish(ChainStop::kDamaged, segment);
+        }
         if (!excuse) excuse = segment;
-      }
-      if (has_partial(segment)) {
-        if (proof != Proof::kListed) return finish(ChainStop::kNotProven, segment);
+      } else if (whole) {
+        used = i;
+      } else {
+        const bool read = tail_of(segment).has_value();
+        if (!read && (proof != Proof::kListed || cut)) {
+          return finish(ChainStop::kNotProven, segment);
+        }
         const bool forks = i > 0 && fork(i - 1) == n;
-        reach.last = segment;
-        reach.last_is_partial = true;
-        if (forks) reach.end = target.path[i - 1].begin;
+        if (!read) {
+          reach.last = segment;
+          if (forks) reach.end = target.path[i - 1].begin;
+        }
+        reach.last_is_partial = !read || follow_tail(i, n);
         bool more = false;
         for (std::size_t k = 0; k <= i; ++k)
           more = more || listed_behind(target.path[k].timeline, n);
@@ -128,7 +150,12 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
       }
       if (!reach.passed_fork) reach.passed_fork = target.path[*used - 1];
     }
-    if (!is_proven(segment)) return finish(ChainStop::kNotProven, segment);
+    if (!is_proven(segment) && follow_tail(*used, n)) {
+      current = segment.timeline;
+      cut = true;
+      continue;
+    }
+    if (!is_proven(segment) || cut) return finish(ChainStop::kNotProven, segment);
     current = segment.timeline;
     reach.last = segment;
     reach.end = model::wal_segment_end(segment, kSegment);
@@ -149,10 +176,13 @@ ArchiveBuilder random_archive(std::mt19937& random) {
     if (below(6) != 0) b.wal(t, from, to);
     for (int i = 0; i < holes; ++i) b.without(t, from + below(12));
     if (below(3) == 0) b.partial(t, from + below(12));
+    for (std::int64_t number = from; number < from + 12; ++number) {
+      if (below(3) == 0) b.tail(t, number, inside(number, below(4) == 0 ? 0 : 0.75));
+    }
     if (below(4) == 0) {
       constexpr const char* kKinds[] = {"wrong_size", "magic", "compressed_data"};
       const std::int64_t number = from + below(12);
-      if (b.segments.contains({t, number})) b.fault(t, number, kKinds[below(3)]);
+      b.fault(t, number, kKinds[below(3)]);
     }
     for (const char* by : {"header", "deep"}) {
       for (std::int64_t at = from; below(3) != 0;) {
@@ -256,6 +286,12 @@ TEST_CASE("what real restores did on damaged archives", "[wal_chain]") {
         "2/30 newest 2/31");
   CHECK(latest_from(whole().wal(2, 20, 30).garbage_history(2), 22, Proof::kListed, 2) ==
         "the history of timeline 2 cannot be read: line 1: not a switch");
+  // One that restore_command cannot decompress is none.
+  ArchiveBuilder undone = whole().wal(2, 20, 30).garbage_history(2);
+  undone.histories[0].switches = Observed<std::vector<model::TimelineSwitch>>::unknown(
+      Error(ErrorCode::kNotFound, "00000002.history.gz: gzip: ends early"), "object_store");
+  CHECK(latest_from(undone, 3) == "1/20 newest 1/21");
+  CHECK(latest_from(undone, 22, Proof::kListed, 2) == "2/30 newest 2/31");
   // A history whose timeline has no segments: replay goes on past its fork.
   CHECK(latest_from(whole().history(2, {{1, inside(10), "promoted"}}), 3) ==
         "1/20 newest 2/21 past 2");
@@ -265,6 +301,70 @@ TEST_CASE("what real restores did on damaged archives", "[wal_chain]") {
   // An old primary that goes on, with the first segment of the new timeline gone.
   CHECK(latest_from(forked().wal(1, 21, 25).without(2, 20), 3) == "1/19 abandoned 2/20");
   CHECK(latest_from(forked().wal(1, 21, 25), 3) == "2/30 newest 2/31");
+}
+
+TEST_CASE("a reach ends within a segment where its records were followed", "[wal_chain]") {
+  const auto reach = [](const ArchiveBuilder& b, Proof proof) {
+    const model::WalArchive wal = b.wal_archive();
+    const WalChain chain(wal);
+    return chain.reach(chain.latest(1, inside(3), inside(3)), 3, proof);
+  };
+  const auto at = [&](const ArchiveBuilder& b, Proof proof) {
+    const Reach r = reach(b, proof);
+    return text(r) + " at " + to_string(r.end);
+  };
+  const auto proven = [](std::int64_t last) {
+    return ArchiveBuilder().wal(1, 0, 20).proven("deep", 1, 0, last);
+  };
+  // A damaged record: what lies before it is replayed, however that is known.
+  ArchiveBuilder damaged = proven(8);
+  damaged.proven("deep", 1, 10, 20).fault(1, 9, "record").tail(1, 9, inside(9, 0.25));
+  CHECK(at(damaged, Proof::kListed) == "1/9 damaged 1/9 at 0/9400000");
+  CHECK(at(damaged, Proof::kDeep) == "1/9 damaged 1/9 at 0/9400000");
+  CHECK(reach(damaged, Proof::kDeep).last_modified == archived_at(8));
+  // One that PostgreSQL refuses as a whole.
+  CHECK(at(proven(8).fault(1, 9, "wrong_size").tail(1, 9, inside(9)), Proof::kDeep) ==
+        "1/8 fatal 1/9 at 0/9000000");
+  // The newest segment's last record goes on in the one that is still to come.
+  CHECK(at(proven(19), Proof::kDeep) == "1/19 not proven 1/20 at 0/14000000");
+  CHECK(at(proven(19).tail(1, 20, inside(20)), Proof::kDeep) == "1/20 newest 1/21 at 0/14800000");
+  CHECK(at(proven(19).tail(1, 20, inside(20)), Proof::kListed) == "1/20 newest 1/21 at 0/15000000");
+  // What it goes on in is there, and nobody could read it.
+  CHECK(at(proven(15).tail(1, 16, inside(16)), Proof::kDeep) ==
+        "1/16 not proven 1/17 at 0/10800000");
+  // A .partial: only by its records is it known how far it goes.
+  const auto forked = [&] {
+    ArchiveBuilder b = proven(19);
+    b.without(1, 20).partial(1, 20).wal(2, 21, 30);
+    return b.history(2, {{1, inside(20), "promoted"}});
+  };
+  CHECK(at(forked(), Proof::kListed) == "1/20p missing 2/20 at 0/14800000");
+  CHECK(at(forked(), Proof::kDeep) == "1/19 not proven 1/20 at 0/14000000");
+  CHECK(at(forked().tail(1, 20, inside(20, 0.25)), Proof::kDeep) ==
+        "1/20p missing 2/20 at 0/14400000");
+  CHECK(at(forked().tail(1, 20, inside(20, 0)), Proof::kDeep) == "1/19 missing 2/20 at 0/14000000");
+  // Behind the fork it is not the target's.
+  CHECK(at(forked().tail(1, 20, inside(20, 0.75)), Proof::kDeep) ==
+        "1/20p missing 2/20 at 0/14800000");
+  CHECK(at(forked().fault(1, 20, "wrong_size"), Proof::kListed) == "1/19 fatal 1/20 at 0/14000000");
+  CHECK(at(forked().fault(1, 20, "compressed_data"), Proof::kListed) ==
+        "1/19 damaged 1/20 at 0/14000000");
+}
+
+TEST_CASE("why a .partial is what is replayed", "[wal_chain]") {
+  ArchiveBuilder b;
+  b.wal(1, 0, 19).partial(1, 20).wal(1, 21, 25);
+  const auto detail = [&] {
+    const model::WalArchive wal = b.wal_archive();
+    const WalChain chain(wal);
+    const Reach reach = chain.reach(chain.latest(1, inside(3), inside(3)), 3, Proof::kListed);
+    CHECK(text(reach) == "1/20p missing 1/20");
+    return reach.detail;
+  };
+  CHECK(detail() == "there is only 000000010000000000000014.partial");
+  b.partials[0].hides_whole = true;
+  CHECK(detail() ==
+        "barman-cloud-wal-restore takes 000000010000000000000014.partial before the whole segment");
 }
 
 TEST_CASE("`latest` is the newest timeline whose history exists in sequence", "[wal_chain]") {

@@ -1,6 +1,7 @@
 # Sourced by tests/run: the long tier. A suite is `fuzz` or the NAME of a [long:NAME] tag in the
-# tests, or lab-idle: ten minutes of an idle primary that nothing may alarm. tests/long.txt keeps, per suite, the revision that last passed and its figures: a suite
-# that passes rewrites its line, to be committed.
+# tests, lab-idle: ten minutes of an idle primary that nothing may alarm, or restore: every damage in
+# every history of tests/e2e/restore_test. tests/long.txt keeps, per suite, the revision that last
+# passed and its figures: a suite that passes rewrites its line, to be committed.
 # shellcheck shell=bash disable=SC2154 # failed: report.sh
 
 long_file=tests/long.txt
@@ -8,6 +9,7 @@ long_file=tests/long.txt
 long_suites() {
   echo fuzz
   echo lab-idle
+  echo restore
   grep -rhoE '\[long:[a-z0-9-]+\]' tests --include='*_test.cc' | sed 's/\[long:\(.*\)\]/\1/' | sort -u
 }
 
@@ -33,6 +35,9 @@ run_long_suite() { # SUITE
     check "long fuzz" run_fuzz_targets
   elif [ "$suite" = lab-idle ]; then
     check "long lab-idle" tests/e2e/lab_test --idle 600 standby-cut
+  elif [ "$suite" = restore ]; then
+    check "build release (GCC)" build release
+    check "long restore" timeout --kill-after=60 7200 tests/e2e/restore_test --long
   else
     check "build release (GCC)" build release
     check "long $suite" run_tagged "[long:$suite]"

@@ -33,6 +33,18 @@ run_peers() {
   # The faults that the API server has a part in; the others are those of the default tier.
   check "lab end to end, real kube-apiserver" timeout --kill-after=60 1200 tests/e2e/lab_test --real --idle 0 \
     standby-cut failover operator-lease-stale cluster-phase-stuck phase-unknown api-hang api-stop api-403
+  run_restores_with_peers
+}
+
+run_restores_with_peers() {
+  local name="restores: barman 3.19, PostgreSQL 18, versitygw" s3 barman postgres
+  if s3=$(tests/peers/build versitygw) && barman=$(tests/peers/build_barman) &&
+    postgres=$(tests/peers/build_postgres 18); then
+    check "$name" env KEELWATCH_S3_SERVER="$s3" timeout --kill-after=60 900 \
+      tests/e2e/restore_test --cases 6 --barman "$barman" --postgres "$postgres"
+  else
+    skip "$name" "not all of them are here"
+  fi
 }
 
 build_peer() { # NAME COMMAND...

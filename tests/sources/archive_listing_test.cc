@@ -170,9 +170,47 @@ TEST_CASE("of a segment that is stored twice the first name counts", "[object_st
   const model::WalArchive facts = wals.facts();
   CHECK(facts.faults.empty());
   CHECK(facts.objects == 7);
-  REQUIRE(facts.partials.size() == 2);
-  CHECK(facts.partials[1].segment == model::WalSegment{1, 4});
-  CHECK(facts.partials[1].bytes == 6);
+  REQUIRE(facts.partials.size() == 1);
+  CHECK(facts.partials[0].segment == model::WalSegment{1, 4});
+  CHECK(facts.partials[0].bytes == 6);
+  CHECK_FALSE(facts.partials[0].hides_whole);
+}
+
+TEST_CASE("a .partial comes before a segment that is .snappy, .xz or .zst", "[object_store]") {
+  for (const char* suffix : {".snappy", ".xz", ".zst"}) {
+    INFO(suffix);
+    Wals wals;
+    for (std::uint32_t i = 1; i <= 5; ++i) wals.put(segment(1, 0, i, suffix), 1000);
+    wals.put(segment(1, 0, 3, std::string(".partial") + suffix), 900);
+    wals.whole();
+    CHECK(wals.runs() == "1:1-2 1:4-5");
+    REQUIRE(wals.facts().partials.size() == 1);
+    CHECK(wals.facts().partials[0].hides_whole);
+    CHECK(wals.facts().partials[0].bytes == 900);
+  }
+}
+
+TEST_CASE("a .partial of the wrong size cannot be replayed", "[object_store]") {
+  Wals wals;
+  wals.put_segments(1, 1, 3);
+  wals.put(segment(1, 0, 4, ".partial"));
+  wals.put(segment(1, 0, 5, ".partial"), kSize / 2);
+  wals.put(segment(1, 0, 6, ".partial.gz"), 0);
+  wals.put(segment(1, 0, 7, ".partial.gz"), 1000, "GLACIER");
+  wals.put(segment(1, 0, 8), 7);
+  wals.put(segment(1, 0, 9, ".xz"), 0);
+  wals.whole();
+  const model::WalArchive facts = wals.facts();
+  std::string faults;
+  for (const model::WalFault& fault : facts.faults) {
+    faults += std::to_string(fault.segment.number) + ":" + fault.kind + " " + fault.detail + "\n";
+  }
+  CHECK(faults ==
+        "5:wrong_size its .partial: 8388608 bytes, not 16777216\n"
+        "6:empty its .partial: 0 bytes\n"
+        "7:storage_class its .partial: GLACIER\n"
+        "8:wrong_size 7 bytes, not 16777216\n"
+        "9:compressed_data 0 bytes\n");  // Python's lzma refuses it, its gzip does not
 }
 
 TEST_CASE("foreign objects are counted, and a few are named", "[object_store]") {

@@ -133,15 +133,22 @@ struct Case {
 }  // namespace
 
 TEST_CASE("the parts of a backup are told by their names", "[object_store]") {
+  using model::parse_backup_part;
   CHECK(parse_backup_part("data.tar")->number == 0);
   CHECK(parse_backup_part("data_0001.tar.gz")->number == 1);
   CHECK(parse_backup_part("data_10000.tar")->number == 10000);
   CHECK(parse_backup_part("16390_0002.tar.snappy")->of == "16390");
   for (const char* name : {"backup.info", "data", "data_1.tar", "data_0000.tar", "data_x.tar",
-                           "other.tar", "annotations/keep", "data.tarball", ".tar"}) {
+                           "other.tar", "annotations/keep", "data.tarball", ".tar", "data.tar.bak",
+                           "data.tar.xz", "data_0001.tar~"}) {
     INFO(name);
     CHECK_FALSE(parse_backup_part(name));
   }
+  CHECK(model::is_stray_part("data_0001.tar.bak", "data"));
+  CHECK(model::is_stray_part("16390_0002.tarx", "16390"));
+  CHECK_FALSE(model::is_stray_part("data.tar.bak", "data"));
+  CHECK_FALSE(model::is_stray_part("data_0001.tar.lz4", "data"));
+  CHECK_FALSE(model::is_stray_part("16390_0002.tarx", "1639"));
 }
 
 TEST_CASE("a part that is not there is missed", "[object_store]") {

@@ -276,6 +276,41 @@ TEST_CASE("a deep pass proves WAL and backups", "[object_store]") {
   CHECK(f.opened("base/20251124T000105/data.tar") == 1);
 }
 
+TEST_CASE("a .partial is read once, behind what it continues", "[object_store]") {
+  Fixture f;
+  f.settings.full_listing_interval = 50ms;
+  f.put_segments();
+  std::string bytes = f.writer.segment(9).substr(0, 300'000);
+  bytes.resize(static_cast<std::size_t>(WalWriter::kSegmentBytes), '\0');
+  std::string name = Fixture::key(9);
+  name.insert(name.size() - 3, ".partial");
+  f.put(name, compress(".gz", bytes));
+  f.start();
+  REQUIRE(f.until_complete());
+  CHECK(f.proven() == "5-8");
+  CHECK(f.wal().faults.empty());
+  REQUIRE(f.wal().tails.size() == 1);
+  CHECK(f.wal().tails[0].segment == model::WalSegment{1, 9});
+  const auto begin = wal_segment_begin({1, 9}, WalWriter::kSegmentBytes).bytes;
+  CHECK(f.wal().tails[0].end.bytes > begin + 200'000);
+  CHECK(f.wal().tails[0].end.bytes <= begin + 300'000);
+  CHECK(f.archive().deep->done_bytes == f.archive().deep->total_bytes);
+  for (std::int64_t number = 5; number <= 8; ++number) CHECK(f.opened(Fixture::key(number)) == 1);
+  CHECK(f.opened(name) == 1);
+
+  // What was read of it says nothing of the whole segment, nor the other way round.
+  f.put_segment(9);
+  f.clock.passed += 1s;
+  REQUIRE(f.until([&] { return f.wal().partials.empty() && f.opened(Fixture::key(9)) == 1; }));
+  REQUIRE(f.until([&] { return f.wal().tails.size() == 1 && f.archive().deep->complete; }));
+  CHECK(f.wal().tails[0].end.bytes > begin + 900'000);  // its last record goes on
+  CHECK(f.proven() == "5-8");
+  f.store.bucket.erase("p/pg/" + Fixture::key(9));
+  f.clock.passed += 1s;
+  REQUIRE(f.until([&] { return f.opened(name) == 2 && f.archive().deep->complete; }));
+  CHECK(f.wal().tails[0].end.bytes <= begin + 300'000);
+}
+
 TEST_CASE("what a backup needs is read first, and the rest joins it", "[object_store]") {
   Fixture f;
   f.put_segments();

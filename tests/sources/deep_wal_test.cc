@@ -1,5 +1,6 @@
 #include "sources/object_store/deep_wal.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <string>
 
@@ -58,6 +59,18 @@ std::string numbers(const DeepWalProof& proof) {
     CHECK(run.by == "deep");
     if (!text.empty()) text += " ";
     text += std::to_string(run.first) + "-" + std::to_string(run.last);
+  }
+  return text;
+}
+
+// "8+1040472 9+0": how far into its segment each tail goes.
+std::string tails(const DeepWalProof& proof) {
+  std::string text;
+  for (const model::WalTail& tail : proof.tails) {
+    const model::Lsn begin = wal_segment_begin(tail.segment, WalWriter::kSegmentBytes);
+    if (!text.empty()) text += " ";
+    text +=
+        std::to_string(tail.segment.number) + "+" + std::to_string(tail.end.bytes - begin.bytes);
   }
   return text;
 }
@@ -122,7 +135,7 @@ TEST_CASE("what is damaged is a fault, and the rest is proven", "[object_store]"
        "6:record 7:record"},
       {"half a file", [&] { archive.object(7).resize(archive.object(7).size() / 2); }, "5-5 8-9",
        "7:compressed_data"},
-      {"an empty file", [&] { archive.object(7).clear(); }, "5-5 8-9", "7:compressed_data"},
+      {"an empty file", [&] { archive.object(7).clear(); }, "5-5 8-9", "7:empty"},
       {"a bomb",
        [&] { archive.object(7) = testing::compress(".gz", std::string(1U << 26U, '\0')); },
        "5-5 8-9", "7:magic"},
@@ -139,6 +152,81 @@ TEST_CASE("what is damaged is a fault, and the rest is proven", "[object_store]"
     CHECK(numbers(proof) == c.proven);
     CHECK(faults(proof) == c.faults);
     archive.bucket.objects = objects;
+  }
+}
+
+TEST_CASE("records are followed as far as they are whole", "[object_store]") {
+  Archive archive;
+  // Where the last record of 6 and the one before the damage in 7 end.
+  DeepWalProof whole = archive.prove();
+  CHECK(tails(whole).starts_with("5+"));  // until what comes next has proven it
+  archive.flip(7, 500'000);
+  const DeepWalProof proof = archive.prove();
+  const auto tail =
+      std::ranges::find(proof.tails, model::WalSegment{1, 7}, &model::WalTail::segment);
+  REQUIRE(tail != proof.tails.end());
+  const auto begin = wal_segment_begin(tail->segment, WalWriter::kSegmentBytes).bytes;
+  CHECK(tail->end.bytes % 8 == 0);
+  CHECK(tail->end.bytes < begin + 500'000);
+  CHECK(tail->end.bytes > begin + 400'000);
+}
+
+TEST_CASE("the records of a .partial end somewhere, and that is no fault", "[object_store]") {
+  constexpr auto kBytes = static_cast<std::size_t>(WalWriter::kSegmentBytes);
+  Archive archive;
+  WalWriter writer({1, 5});
+  for (int i = 0; i < 4; ++i) writer.fill_segment();
+  const std::size_t start = writer.segment(9).size();  // what crosses into it
+  writer.record(100);
+  writer.record(77);
+  const std::string written = writer.segment(9);
+  const std::size_t end = (written.size() + 7) / 8 * 8;
+  const std::size_t before = (start + 7) / 8 * 8 + 128;  // 124 bytes, padded
+  const auto filled = [&](std::string text, char with) {
+    text.resize(kBytes, with);
+    return text;
+  };
+  const auto flipped = [&](std::size_t at) {
+    std::string text = filled(written, '\0');
+    text[at] = static_cast<char>(text[at] ^ 1);
+    return text;
+  };
+  const std::string recycled = written + archive.plain(6).substr(written.size());
+  archive.request.files.pop_back();
+  std::string eight = tails(archive.prove());
+  eight.erase(0, eight.rfind(' ') + 1);
+  const std::string half = testing::compress(".gz", filled(written, '\0'));
+  struct Case {
+    const char* name;
+    std::string object;
+    std::string proven;
+    std::string last_tails;
+    std::string faults;
+  };
+  const auto gz = [](const std::string& bytes) { return testing::compress(".gz", bytes); };
+  const std::string whole_tail = " 9+" + std::to_string(end);
+  const Case cases[] = {
+      {"zeros behind", gz(filled(written, '\0')), "5-8", whole_tail, ""},
+      {"what was in the file before", gz(recycled), "5-8", whole_tail, ""},
+      {"its last record is damaged", gz(flipped(written.size() - 3)), "5-8",
+       " 9+" + std::to_string(before), ""},
+      {"its first record is damaged", gz(flipped(60)), "5-7", " " + eight + " 9+0", ""},
+      {"too short", gz(written), "5-7", " " + eight, "9:wrong_size"},
+      {"too long", gz(filled(written, '\0') + "x"), "5-7", " " + eight, "9:wrong_size"},
+      {"empty", gz(""), "5-7", " " + eight, "9:empty"},
+      {"half a file", half.substr(0, half.size() / 2), "5-7", " " + eight, "9:compressed_data"},
+      {"no WAL", gz(std::string(kBytes, 'x')), "5-7", " " + eight, "9:magic"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    archive.request.files.resize(4);
+    archive.add(9, "", ".partial.gz");
+    archive.request.files.back().partial = true;
+    archive.object(9) = c.object;
+    const DeepWalProof proof = archive.prove();
+    CHECK(numbers(proof) == c.proven);
+    CHECK_THAT(tails(proof), Catch::EndsWith(c.last_tails));
+    CHECK(faults(proof) == c.faults);
   }
 }
 

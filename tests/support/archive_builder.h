@@ -32,6 +32,7 @@ struct ArchiveBuilder {
   std::map<model::WalSegment, std::int64_t> segments;  // stored bytes
   std::vector<model::WalFault> faults;
   std::vector<model::PartialSegment> partials;
+  std::vector<model::WalTail> tails;
   std::vector<model::TimelineHistory> histories;
   std::vector<model::WalProof> proofs;
   std::vector<model::BaseBackup> backups;
@@ -55,6 +56,11 @@ struct ArchiveBuilder {
   }
   ArchiveBuilder& partial(std::int64_t timeline, std::int64_t number) {
     partials.push_back({{timeline, number}, kSegment, archived_at(number)});
+    return *this;
+  }
+  // Records of it are whole until `end`.
+  ArchiveBuilder& tail(std::int64_t timeline, std::int64_t number, model::Lsn end) {
+    tails.push_back({{timeline, number}, end});
     return *this;
   }
   ArchiveBuilder& history(std::int64_t timeline, std::vector<model::TimelineSwitch> switches) {
@@ -126,10 +132,14 @@ struct ArchiveBuilder {
       wal.bytes += bytes;
     }
     wal.faults = faults;
-    wal.partials = partials;
+    wal.tails = tails;
+    for (const model::PartialSegment& partial : partials) {  // the whole one counts
+      if (!segments.contains(partial.segment)) wal.partials.push_back(partial);
+    }
     wal.histories = histories;
     wal.proofs = proofs;
     std::ranges::sort(wal.faults, {}, &model::WalFault::segment);
+    std::ranges::sort(wal.tails, {}, &model::WalTail::segment);
     std::ranges::sort(wal.partials, {}, &model::PartialSegment::segment);
     std::ranges::sort(wal.histories, {}, &model::TimelineHistory::timeline);
     wal.listed_whole_at = kNow;

@@ -87,6 +87,11 @@ std::string ending(StoredAs stored) {
 
 std::string_view compression_ending(StoredAs stored) { return kCompressions[stored.compression]; }
 
+bool gives_empty(StoredAs stored) {
+  const std::string_view suffix = compression_ending(stored);
+  return suffix != ".bz2" && suffix != ".xz" && suffix != ".lz4";
+}
+
 bool read_segment_name(std::string_view text, SegmentName& out) {
   return text.size() == 24 && read_hex8(text.substr(0, 8), out.timeline) && out.timeline != 0 &&
          read_hex8(text.substr(8, 8), out.log) && read_hex8(text.substr(16, 8), out.segment);
@@ -98,6 +103,11 @@ std::string text(const SegmentName& name) {
 
 std::string segment_key(const SegmentName& name, StoredAs stored) {
   return fmt::format("{:08X}{:08X}/{}{}", name.timeline, name.log, text(name), ending(stored));
+}
+
+std::string partial_key(const SegmentName& name, StoredAs stored) {
+  return fmt::format("{:08X}{:08X}/{}.partial{}", name.timeline, name.log, text(name),
+                     ending(stored));
 }
 
 std::string history_key(std::uint32_t timeline, StoredAs stored) {

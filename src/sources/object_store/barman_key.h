@@ -37,6 +37,9 @@ struct StoredAs {
 // "", ".gz": what a Decompressor is made for.
 [[nodiscard]] std::string_view compression_ending(StoredAs stored);
 
+// Whether barman-cloud-wal-restore makes an empty file of an empty object; else it gives none.
+[[nodiscard]] bool gives_empty(StoredAs stored);
+
 // A segment by the three numbers of its name, which the segment size is not needed for.
 struct SegmentName {
   std::uint32_t timeline = 0;
@@ -51,6 +54,8 @@ struct SegmentName {
 [[nodiscard]] std::string text(const SegmentName& name);
 // "0000000100000000/000000010000000000000002.gz": below wals/.
 [[nodiscard]] std::string segment_key(const SegmentName& name, StoredAs stored);
+// "0000000100000000/000000010000000000000002.partial.gz": below wals/.
+[[nodiscard]] std::string partial_key(const SegmentName& name, StoredAs stored);
 // "00000002.history.gz": below wals/.
 [[nodiscard]] std::string history_key(std::uint32_t timeline, StoredAs stored);
 

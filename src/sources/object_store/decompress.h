@@ -38,6 +38,9 @@ class Decompressor {
   // Without compression any end is as good as another, and with .snappy one behind any chunk (64
   // KiB): what the bytes are has to tell.
   [[nodiscard]] Result<void> finish();
+  // After a finish() that failed: whether Python's modules take such an end for a good one, so that
+  // barman-cloud-wal-restore gives a file that is too short; else it gives none.
+  [[nodiscard]] bool python_takes_end() const;
 
  private:
   class Codec;

@@ -18,12 +18,9 @@
 namespace keelwatch::sources {
 namespace {
 
-constexpr std::size_t kKeptBytes = 65536;  // pg_control has 8 KiB, backup_label below 1 KiB
+using model::parse_backup_part;
 
-bool is_number(std::string_view text) {
-  return !text.empty() &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
+constexpr std::size_t kKeptBytes = 65536;  // pg_control has 8 KiB, backup_label below 1 KiB
 
 // Which relation of a database is in which file, with a checksum at its end: followed by 4 bytes of
 // padding before PostgreSQL 16 (src/backend/utils/cache/relmapper.c, RelMapFile).
@@ -145,25 +142,6 @@ Task<Result<std::string>> read_tar(EventLoop& loop, ObjectReader& reader, std::s
 }
 
 }  // namespace
-
-std::optional<BackupPart> parse_backup_part(std::string_view name) {
-  const std::size_t tar = name.find(".tar");
-  if (tar == std::string_view::npos) return std::nullopt;
-  const std::string_view suffix = name.substr(tar + 4);
-  if (!suffix.empty() && !suffix.starts_with('.')) return std::nullopt;
-  std::string_view stem = name.substr(0, tar);
-  BackupPart part;
-  if (const std::size_t line = stem.find('_'); line != std::string_view::npos) {
-    const std::string_view digits = stem.substr(line + 1);
-    if (!is_number(digits) || digits.size() < 4 || digits.size() > 9) return std::nullopt;
-    std::from_chars(digits.data(), digits.data() + digits.size(), part.number);
-    if (part.number == 0) return std::nullopt;
-    stem = stem.substr(0, line);
-  }
-  if (stem != "data" && !is_number(stem)) return std::nullopt;
-  part.of = stem;
-  return part;
-}
 
 std::string find_missing_part(const model::BackupInfo& info,
                               const std::vector<model::ArchivedFile>& files) {

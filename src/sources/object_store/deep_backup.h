@@ -14,16 +14,10 @@
 
 #include "base/event_loop.h"
 #include "model/archive.h"
+#include "model/backup_part.h"
 #include "sources/object_store/object_reader.h"
 
 namespace keelwatch::sources {
-
-// data_0001.tar.gz: of "data", part 1.
-struct BackupPart {
-  std::string of;  // data, or a tablespace's oid
-  std::int64_t number = 0;
-};
-[[nodiscard]] std::optional<BackupPart> parse_backup_part(std::string_view name);
 
 // What the listing alone says is wrong with the parts of a backup that is done; empty: nothing.
 [[nodiscard]] std::string find_missing_part(const model::BackupInfo& info,

@@ -27,7 +27,7 @@ bool is_done(const model::BaseBackup& backup) {
 std::vector<model::ArchivedFile> files_of(const model::BaseBackup& backup) {
   std::vector<model::ArchivedFile> files = backup.files;
   std::erase_if(files, [](const model::ArchivedFile& file) {
-    return file.name != "backup.info" && !parse_backup_part(file.name);
+    return file.name != "backup.info" && !model::parse_backup_part(file.name);
   });
   return files;
 }
@@ -43,7 +43,7 @@ bool same_files(const std::vector<model::ArchivedFile>& a,
 std::int64_t bytes_of(const model::BaseBackup& backup) {
   std::int64_t bytes = 0;
   for (const model::ArchivedFile& file : backup.files) {
-    if (parse_backup_part(file.name)) bytes += file.bytes;
+    if (model::parse_backup_part(file.name)) bytes += file.bytes;
   }
   return bytes;
 }

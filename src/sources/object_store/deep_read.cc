@@ -74,6 +74,7 @@ Task<Result<DeepRead>> deep_read(EventLoop& loop, ObjectReader& reader, std::str
   }
   if (const Result<void> finished = decompressor->finish(); !finished) {
     read.damage = finished.error().message();
+    read.short_for_python = decompressor->python_takes_end();
   } else {
     read.whole = true;
   }

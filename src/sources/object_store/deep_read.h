@@ -14,7 +14,8 @@ namespace keelwatch::sources {
 // or its bytes are not what its name says.
 struct DeepRead {
   bool whole = false;
-  std::string damage;  // of the compression; empty: none
+  std::string damage;             // of the compression; empty: none
+  bool short_for_python = false;  // of a damage: Decompressor::python_takes_end()
 };
 
 // Calls taken(bytes) with every stretch of the decompressed object; false: no more is wanted.

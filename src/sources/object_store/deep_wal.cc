@@ -31,6 +31,7 @@ class WalProver::Ledger {
     open_ = verdict.fault.empty() && verdict.crosses;
     last_ = file.segment;
     known_ = true;
+    if (open_ || (begin < verdict.at.bytes && begin < verdict.to.bytes)) tail(file, verdict);
     if (!verdict.fault.empty()) {
       fault(file, verdict);
       waiting_.clear();
@@ -39,6 +40,20 @@ class WalProver::Ledger {
     } else {
       prove(file.segment);
     }
+  }
+
+  // A .partial continues the segment before it, and nothing continues it. That its records end
+  // somewhere is no fault; recovery ends there.
+  void add_partial(const DeepWalFile& file, const WalVerdict& verdict) {
+    const model::Lsn begin = wal_segment_begin(file.segment, segment_bytes_);
+    if (open_ && follows(file.segment) && verdict.records > 0) prove_waiting();
+    if (verdict.fault == "record" || verdict.fault.empty() || begin < verdict.to) {
+      if (verdict.newest_commit) proof.commits.push_back({file.segment, *verdict.newest_commit});
+      tail(file, verdict);
+    } else {
+      fault(file, verdict);
+    }
+    forget();
   }
 
   void forget() {
@@ -58,8 +73,14 @@ class WalProver::Ledger {
     return segment.number == last_.number + 1 && segment.timeline >= last_.timeline;
   }
   void fault(const DeepWalFile& file, const WalVerdict& verdict) {
-    proof.faults.push_back({file.segment, verdict.fault, verdict.detail, file.modified});
+    proof.faults.push_back({file.segment, verdict.fault,
+                            (file.partial ? "its .partial: " : "") + verdict.detail,
+                            file.modified});
     std::erase_if(proof.commits, [&file](const auto& c) { return c.segment == file.segment; });
+  }
+  void tail(const DeepWalFile& file, const WalVerdict& verdict) {
+    // Where PostgreSQL says that recovery ended: records are padded to multiples of 8.
+    proof.tails.push_back({file.segment, {(verdict.to.bytes + 7U) & ~std::uint64_t{7}}});
   }
   void prove_waiting() {
     for (const DeepWalFile& file : waiting_) prove(file.segment);
@@ -95,10 +116,13 @@ WalProver::~WalProver() = default;
 
 Task<Result<void>> WalProver::read(DeepWalFile file, const DeepOptions& options,
                                    DeepProgress& progress) {
-  progress.file = wal_segment_name(file.segment, segment_bytes_);
+  progress.file = wal_segment_name(file.segment, segment_bytes_) + (file.partial ? ".partial" : "");
   walker_.begin(file.segment, true);
-  std::function<bool(std::string_view)> taken = [this](std::string_view bytes) {
-    return walker_.feed(bytes);
+  std::int64_t fed = 0;
+  std::function<bool(std::string_view)> taken = [this, &fed, &file](std::string_view bytes) {
+    fed += static_cast<std::int64_t>(bytes.size());
+    // Of a .partial the size counts whatever ends its records.
+    return walker_.feed(bytes) || (file.partial && fed <= segment_bytes_);
   };
   const Result<DeepRead> read =
       co_await deep_read(loop_, reader_, file.key, std::move(taken), options, progress);
@@ -115,12 +139,21 @@ Task<Result<void>> WalProver::read(DeepWalFile file, const DeepOptions& options,
   } else {
     walker_.abandon();
     verdict.at = wal_segment_begin(file.segment, segment_bytes_);
-    verdict.fault = file.bytes == 0 ? "empty" : "compressed_data";
+    verdict.fault = !read->short_for_python ? "compressed_data" : fed == 0 ? "empty" : "wrong_size";
     verdict.detail = read->damage;
   }
   if (verdict.fault == kUnknownWalVersion) {
     ledger_->forget();
     ledger_->proof.unknown_version.push_back(file.segment);
+  } else if (file.partial) {
+    if (read->damage.empty() && fed != segment_bytes_) {
+      verdict = {};
+      verdict.fault = fed == 0 ? "empty" : "wrong_size";
+      verdict.detail = fmt::format("{} bytes{} instead of {}", fed,
+                                   fed > segment_bytes_ ? " or more" : "", segment_bytes_);
+    }
+    ledger_->add_partial(file, verdict);
+    walker_.abandon();
   } else {
     ledger_->add(file, std::move(verdict));
   }

@@ -20,6 +20,7 @@ struct DeepWalFile {
   std::string key;  // its suffix tells the compression
   std::int64_t bytes = 0;
   std::optional<WallTime> modified;
+  bool partial = false;  // its records end somewhere, and behind them is anything
 };
 
 struct DeepWalRequest {
@@ -42,6 +43,7 @@ struct DeepWalProof {
   // read is not in them, and has no fault either.
   std::vector<model::WalProof> proofs;
   std::vector<model::WalFault> faults;  // a record damaged across two segments is one of both
+  std::vector<model::WalTail> tails;    // of what has a fault, or no proof yet; of every .partial
   std::vector<SegmentCommit> commits;   // segments without a commit, or with a fault, have none
   std::vector<model::WalSegment> gone;  // deleted since they were listed
   std::vector<model::WalSegment> unknown_version;  // of a PostgreSQL that nobody here reads
@@ -65,7 +67,8 @@ class WalProver {
   // nothing. options and progress must outlive the task; destroying it leaves the prover unusable.
   [[nodiscard]] Task<Result<void>> read(DeepWalFile file, const DeepOptions& options,
                                         DeepProgress& progress);
-  // What was found since the last take(); `bytes` is not told.
+  // What was found since the last take(); `bytes` is not told. A tail is void once its segment is
+  // proven.
   [[nodiscard]] DeepWalProof take();
   // What was read last, if the next one could continue it.
   [[nodiscard]] std::optional<model::WalSegment> last() const;

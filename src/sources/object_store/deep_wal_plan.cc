@@ -43,10 +43,38 @@ const WalSpan* DeepWalPlan::readable(WalSegment segment) const {
   return fits ? span : nullptr;
 }
 
-DeepWalFile DeepWalPlan::file(WalSegment segment, const WalSpan& span) const {
-  const SegmentToProve one = segment_of(span, name(segment).segment);
-  return {segment, server_ + "wals/" + segment_key(one.name, one.stored), average(span),
-          one.modified};
+const PartialObject* DeepWalPlan::readable_partial(WalSegment segment) const {
+  if (segment.number < 0) return nullptr;
+  const PartialObject* partial = contents_.find_partial(name(segment));
+  if (partial == nullptr || partial->stored.encrypted || partial->thawed != Thawed::kYes) {
+    return nullptr;
+  }
+  const bool fits =
+      partial->stored.plain() ? partial->bytes == segment_bytes_ : partial->bytes != 0;
+  return fits ? partial : nullptr;
+}
+
+// One that is_readable().
+DeepWalFile DeepWalPlan::file(WalSegment segment) const {
+  if (const WalSpan* span = readable(segment)) {
+    const SegmentToProve one = segment_of(*span, name(segment).segment);
+    return {segment, server_ + "wals/" + segment_key(one.name, one.stored), average(*span),
+            one.modified};
+  }
+  const PartialObject& partial = *readable_partial(segment);
+  return {segment, server_ + "wals/" + partial_key(partial.name, partial.stored), partial.bytes,
+          partial.modified, true};
+}
+
+bool DeepWalPlan::is_read(WalSegment segment) const {
+  const auto read = read_.find(segment.timeline);
+  return partials_read_.contains(segment) ||
+         (read != read_.end() && read->second.contains(segment.number));
+}
+
+bool DeepWalPlan::wants_partial(WalSegment segment) const {
+  return partials_.contains(segment) && !partials_read_.contains(segment) &&
+         !aside_.contains(segment);
 }
 
 void DeepWalPlan::listed(std::int64_t segment_bytes,
@@ -55,6 +83,8 @@ void DeepWalPlan::listed(std::int64_t segment_bytes,
     read_.clear();
     proven_.clear();
     faults_.clear();
+    tails_.clear();
+    partials_read_.clear();
     unfinished_.clear();
     unknown_version_.clear();
     aside_.clear();
@@ -108,15 +138,50 @@ std::map<std::int64_t, std::vector<DeepWalPlan::Stretch>> DeepWalPlan::stretches
       left_bytes_ += unread == last - first + 1 ? span.bytes : unread * average(span);
     }
   }
+  const std::set<WalSegment> partials = list_partials();
   for (auto& [timeline, numbers] : read_) numbers = numbers.common(listed[timeline]);
   for (auto& [timeline, numbers] : proven_) numbers = numbers.common(listed[timeline]);
-  const auto gone = [&](WalSegment one) { return !listed[one.timeline].contains(one.number); };
+  const auto gone = [&](WalSegment one) {
+    return !listed[one.timeline].contains(one.number) && !partials.contains(one);
+  };
   std::erase_if(faults_, [&](const auto& entry) { return gone(entry.first); });
+  std::erase_if(tails_, [&](const auto& entry) { return gone(entry.first); });
   std::erase_if(modified_, [&](const auto& entry) { return gone(entry.first); });
   std::erase_if(unfinished_, gone);
   std::erase_if(unknown_version_, gone);
   std::erase_if(aside_, gone);
   std::erase_if(again_, gone);
+  return result;
+}
+
+// All that are listed; notes and counts those that can be read. What is known of a whole segment
+// says nothing of a .partial in its place, nor the other way round.
+std::set<WalSegment> DeepWalPlan::list_partials() {
+  std::set<WalSegment> result;
+  partials_.clear();
+  const std::int64_t count = per_log(segment_bytes_);
+  for (const auto& [timeline, all] : contents_.timelines()) {
+    for (const PartialObject& partial : all.partials) {
+      if (partial.name.segment >= count) continue;  // foreign
+      const WalSegment segment{timeline,
+                               std::int64_t{partial.name.log} * count + partial.name.segment};
+      result.insert(segment);
+      if (partial.stored.encrypted) ++encrypted_;
+      if (readable_partial(segment) == nullptr) continue;
+      partials_.insert(segment);
+      total_bytes_ += partial.bytes;
+      if (partials_read_.contains(segment)) continue;
+      left_bytes_ += partial.bytes;
+      faults_.erase(segment);
+      tails_.erase(segment);
+    }
+  }
+  std::erase_if(partials_read_, [&](WalSegment segment) {
+    if (partials_.contains(segment)) return false;
+    faults_.erase(segment);
+    tails_.erase(segment);
+    return true;
+  });
   return result;
 }
 
@@ -129,14 +194,15 @@ void DeepWalPlan::look_again() {
 std::optional<WalSegment> DeepWalPlan::once_more(std::optional<WalSegment> last) const {
   if (!last || !unfinished_.contains(*last)) return std::nullopt;
   const WalSegment follows{last->timeline, last->number + 1};
-  const auto read = read_.find(follows.timeline);
-  if (read == read_.end() || !read->second.contains(follows.number)) return std::nullopt;
-  if (aside_.contains(follows) || readable(follows) == nullptr) return std::nullopt;
+  if (!is_read(follows) || aside_.contains(follows) || !is_readable(follows)) return std::nullopt;
   return follows;
 }
 
 std::optional<DeepWalPlan::Item> DeepWalPlan::next(std::optional<WalSegment> last) {
-  if (const auto follows = once_more(last)) return item(*follows, true);
+  if (const auto follows = once_more(last)) return Item{file(*follows), true};
+  if (last && wants_partial({last->timeline, last->number + 1})) {
+    return Item{file({last->timeline, last->number + 1}), false};
+  }
   while (!pieces_.empty()) {
     Piece& piece = pieces_.front();
     piece.first = read_[piece.timeline].first_missing(piece.first);
@@ -146,20 +212,19 @@ std::optional<DeepWalPlan::Item> DeepWalPlan::next(std::optional<WalSegment> las
     } else if (aside_.contains(segment) || readable(segment) == nullptr) {
       ++piece.first;
     } else {
-      return item(segment, piece.needed);
+      return Item{file(segment), piece.needed};
     }
+  }
+  for (const WalSegment& segment : partials_) {
+    if (wants_partial(segment)) return Item{file(segment), false};
   }
   while (!again_.empty()) {
     const WalSegment segment = again_.front();
     const bool wanted = faults_.contains(segment) && !aside_.contains(segment);
-    if (wanted && readable(segment) != nullptr) return item(segment, false);
+    if (wanted && is_readable(segment)) return Item{file(segment), false};
     again_.pop_front();
   }
   return std::nullopt;
-}
-
-DeepWalPlan::Item DeepWalPlan::item(WalSegment segment, bool needed) const {
-  return {file(segment, *readable(segment)), needed};
 }
 
 std::optional<DeepWalFile> DeepWalPlan::lead_in(WalSegment segment,
@@ -180,32 +245,37 @@ std::optional<DeepWalFile> DeepWalPlan::lead_in(WalSegment segment,
   } else if (!unfinished_.contains(before)) {
     return std::nullopt;
   }
-  const WalSpan* span = readable(before);
-  if (span == nullptr) return std::nullopt;
-  return file(before, *span);
+  if (readable(before) == nullptr) return std::nullopt;
+  return file(before);
 }
 
 void DeepWalPlan::found(const Item& read, DeepWalProof proof,
                         const std::vector<WalSegment>& unfinished) {
   const WalSegment segment = read.file.segment;
-  if (!read_[segment.timeline].contains(segment.number)) {
-    left_bytes_ = std::max<std::int64_t>(0, left_bytes_ - read.file.bytes);
+  if (!is_read(segment)) left_bytes_ = std::max<std::int64_t>(0, left_bytes_ - read.file.bytes);
+  if (read.file.partial) {
+    partials_read_.insert(segment);
+  } else {
+    read_[segment.timeline].insert(segment.number);
   }
-  read_[segment.timeline].insert(segment.number);
   aside_.erase(segment);
   if (!again_.empty() && again_.front() == segment) again_.pop_front();
   // The record that crosses into it has had its chance to be seen to its end.
   if (proof.gone.empty()) unfinished_.erase({segment.timeline, segment.number - 1});
-  if (read.file.modified) modified_[segment] = *read.file.modified;
+  if (read.file.modified && !read.file.partial) modified_[segment] = *read.file.modified;
+  tails_.erase(segment);
+  if (read.file.partial) faults_.erase(segment);
+  for (const model::WalTail& tail : proof.tails) tails_[tail.segment] = tail.end;
   for (const model::WalProof& run : proof.proofs) {
     read_[run.timeline].insert(run.first, run.last);
     proven_[run.timeline].insert(run.first, run.last);
     for (std::int64_t number = run.first; number <= run.last; ++number) {
       faults_.erase({run.timeline, number});
+      tails_.erase({run.timeline, number});
     }
   }
   for (model::WalFault& fault : proof.faults) {
-    read_[fault.segment.timeline].insert(fault.segment.number);
+    if (!read.file.partial) read_[fault.segment.timeline].insert(fault.segment.number);
     proven_[fault.segment.timeline].erase(fault.segment.number);
     faults_.insert_or_assign(fault.segment, std::move(fault));
   }
@@ -234,7 +304,7 @@ bool DeepWalPlan::complete(std::optional<WalSegment> last) {
     if (piece.first <= piece.last) return false;
     pieces_.pop_front();
   }
-  return true;
+  return std::ranges::none_of(partials_, [&](WalSegment one) { return wants_partial(one); });
 }
 
 std::string DeepWalPlan::unreadable() const {
@@ -261,6 +331,7 @@ Result<void> DeepWalPlan::put_into(model::WalArchive& archive) const {
   std::ranges::sort(archive.proofs, {}, [](const model::WalProof& proof) {
     return std::tie(proof.by, proof.timeline, proof.first);
   });
+  for (const auto& [segment, end] : tails_) archive.tails.push_back({segment, end});
   std::set<WalSegment> told;
   for (const model::WalFault& fault : archive.faults) told.insert(fault.segment);
   for (const auto& [segment, fault] : faults_) {

@@ -61,8 +61,8 @@ class DeepWalPlan {
   // What will never be read here; empty: nothing.
   [[nodiscard]] std::string unreadable() const;
 
-  // Adds proofs and the faults of segments that have no other, all sorted. Errors: kTooLarge (more
-  // faults than can be told).
+  // Adds proofs, tails and the faults of segments that have no other, all sorted. Errors: kTooLarge
+  // (more faults than can be told).
   [[nodiscard]] Result<void> put_into(model::WalArchive& archive) const;
 
  private:
@@ -80,20 +80,29 @@ class DeepWalPlan {
 
   [[nodiscard]] std::optional<model::WalSegment> once_more(
       std::optional<model::WalSegment> last) const;
+  [[nodiscard]] bool is_read(model::WalSegment segment) const;
   [[nodiscard]] SegmentName name(model::WalSegment segment) const;
   [[nodiscard]] const WalSpan* readable(model::WalSegment segment) const;
-  [[nodiscard]] DeepWalFile file(model::WalSegment segment, const WalSpan& span) const;
-  [[nodiscard]] Item item(model::WalSegment segment, bool needed) const;
+  [[nodiscard]] const PartialObject* readable_partial(model::WalSegment segment) const;
+  [[nodiscard]] bool is_readable(model::WalSegment segment) const {
+    return readable(segment) != nullptr || readable_partial(segment) != nullptr;
+  }
+  [[nodiscard]] bool wants_partial(model::WalSegment segment) const;
+  [[nodiscard]] DeepWalFile file(model::WalSegment segment) const;
   [[nodiscard]] std::map<std::int64_t, std::vector<Stretch>> stretches();
+  [[nodiscard]] std::set<model::WalSegment> list_partials();
 
   std::string server_;
   const WalContents& contents_;
   std::int64_t segment_bytes_ = 0;
   std::deque<Piece> pieces_;
+  std::set<model::WalSegment> partials_;  // that can be read
+  std::set<model::WalSegment> partials_read_;
   std::deque<model::WalSegment> again_;
   std::map<std::int64_t, NumberRanges> read_;    // by timeline: need not be read again
   std::map<std::int64_t, NumberRanges> proven_;  // of those
   std::map<model::WalSegment, model::WalFault> faults_;
+  std::map<model::WalSegment, model::Lsn> tails_;
   std::set<model::WalSegment> unfinished_;  // of those read; to be read before their successors
   std::set<model::WalSegment> unknown_version_;
   std::set<model::WalSegment> aside_;

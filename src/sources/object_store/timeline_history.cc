@@ -87,10 +87,19 @@ Result<std::vector<model::TimelineSwitch>> read_timeline_history(std::string_vie
                                                                  std::int64_t timeline) {
   if (stored.encrypted) return Error(ErrorCode::kUnsupported, "is encrypted");
   if (stored.plain()) return parse_timeline_history(object, timeline);
-  const Result<std::string> text =
-      decompress(compression_ending(stored), object, limits::kHistoryBytes);
-  if (!text) return text.error();
-  return parse_timeline_history(*text, timeline);
+  Result<Decompressor> decompressor = Decompressor::for_suffix(compression_ending(stored));
+  if (!decompressor) return decompressor.error();
+  std::string text;
+  for (bool more = true; more && text.size() <= limits::kHistoryBytes;) {
+    const Result<bool> fed = decompressor->feed(object, text);
+    if (!fed) return Error(ErrorCode::kNotFound, fed.error().message());
+    more = *fed;
+  }
+  const Result<void> finished = decompressor->finish();
+  if (!finished && !decompressor->python_takes_end()) {
+    return Error(ErrorCode::kNotFound, finished.error().message());
+  }
+  return parse_timeline_history(text, timeline);
 }
 
 std::int64_t timeline_of(const std::vector<model::TimelineSwitch>& history, std::int64_t timeline,

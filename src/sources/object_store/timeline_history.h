@@ -20,7 +20,8 @@ namespace keelwatch::sources {
 [[nodiscard]] Result<std::vector<model::TimelineSwitch>> parse_timeline_history(
     std::string_view text, std::int64_t timeline);
 
-// Of the object as it is stored. Errors: those above; kUnsupported (encrypted).
+// Of the object as it is stored. Errors: those above; kUnsupported (encrypted); kNotFound: it
+// cannot be decompressed, and for PostgreSQL there is none, as restore_command gives none.
 [[nodiscard]] Result<std::vector<model::TimelineSwitch>> read_timeline_history(
     std::string_view object, StoredAs stored, std::int64_t timeline);
 

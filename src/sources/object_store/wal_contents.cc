@@ -22,15 +22,17 @@ bool alike(const WalSpan& a, const WalSpan& b) {
 
 Error too_large(std::string problem) { return Error(ErrorCode::kTooLarge, std::move(problem)); }
 
+SegmentName last_of(const WalSpan& span) {
+  return {span.first.timeline, span.first.log, span.last};
+}
+
 bool same_log(const SegmentName& a, const SegmentName& b) {
   return a.timeline == b.timeline && a.log == b.log;
 }
 
 // The first span that ends at or behind the segment.
 auto span_at(const std::vector<WalSpan>& spans, const SegmentName& name) {
-  return std::ranges::lower_bound(spans, name, {}, [](const WalSpan& span) {
-    return SegmentName{span.first.timeline, span.first.log, span.last};
-  });
+  return std::ranges::lower_bound(spans, name, {}, last_of);
 }
 
 // Makes the facts of one timeline's spans. See WalContents::facts().
@@ -56,7 +58,12 @@ class FactMaker {
   }
   void add(const PartialObject& partial) {
     if (partial.name.segment >= per_log_) return foreign(text(partial.name) + ".partial");
-    out_.partials.push_back({segment(partial.name), partial.bytes, partial.modified});
+    const model::WalSegment one = segment(partial.name);
+    out_.partials.push_back({one, partial.bytes, partial.modified, partial.hides_whole});
+    const bool unknown = !partial.stored.plain() && partial.bytes != 0;
+    Fault fault = fault_of(unknown ? -1 : partial.bytes, partial.stored, partial.thawed);
+    if (fault.kind.empty() || out_.faults.size() > limits::kWalFaults) return;
+    out_.faults.push_back({one, fault.kind, "its .partial: " + fault.detail, partial.modified});
   }
 
  private:
@@ -97,26 +104,27 @@ class FactMaker {
         {span.first.timeline, first, last, span.bytes, span.first_modified, span.last_modified});
   }
 
-  void add_faults(const WalSpan& span) {
-    std::string kind;
+  struct Fault {
+    std::string kind;  // empty: none
     std::string detail;
-    if (span.each == 0) {
-      kind = "empty";
-      detail = "0 bytes";
-    } else if (span.stored.plain() && span.each != segment_bytes_) {
-      kind = "wrong_size";
-      detail = fmt::format("{} bytes, not {}", span.each, segment_bytes_);
-    } else if (span.thawed != Thawed::kYes) {
-      kind = "storage_class";
-      detail = span.thawed == Thawed::kGlacier ? "GLACIER" : "DEEP_ARCHIVE";
-    } else {
-      return;
+  };
+  Fault fault_of(std::int64_t bytes, const StoredAs& stored, Thawed thawed) const {
+    if (bytes == 0) return {gives_empty(stored) ? "empty" : "compressed_data", "0 bytes"};
+    if (stored.plain() && bytes != segment_bytes_) {
+      return {"wrong_size", fmt::format("{} bytes, not {}", bytes, segment_bytes_)};
     }
+    if (thawed == Thawed::kYes) return {};
+    return {"storage_class", thawed == Thawed::kGlacier ? "GLACIER" : "DEEP_ARCHIVE"};
+  }
+
+  void add_faults(const WalSpan& span) {
+    const Fault fault = fault_of(span.each, span.stored, span.thawed);
+    if (fault.kind.empty()) return;
     for (std::uint32_t i = span.first.segment; i <= span.last; ++i) {
       // One more than can be told is enough for the caller to see it.
       if (out_.faults.size() > limits::kWalFaults) return;
       const SegmentToProve one = segment_of(span, i);
-      out_.faults.push_back({segment(one.name), kind, detail, one.modified});
+      out_.faults.push_back({segment(one.name), fault.kind, fault.detail, one.modified});
     }
   }
 
@@ -171,14 +179,7 @@ Result<void> WalContents::add_named(std::string_view key, const BarmanKey& what,
     case BarmanKeyKind::kSegment:
       return add_segment(timeline, what, object, added);
     case BarmanKeyKind::kPartial:
-      if (++partials_ > limits::kPartialSegments) {
-        return too_large(
-            fmt::format("wals/ has more than {} partial segments", limits::kPartialSegments));
-      }
-      if (timeline.partials.empty() || timeline.partials.back().name != what.segment) {
-        timeline.partials.push_back({what.segment, object.bytes, object.modified});
-      }
-      return {};
+      return add_partial(timeline, what, object);
     case BarmanKeyKind::kHistory:
       if (!timeline.history) {
         const Error unread(ErrorCode::kUnavailable, "not read yet");
@@ -192,8 +193,25 @@ Result<void> WalContents::add_named(std::string_view key, const BarmanKey& what,
   }
 }
 
+Result<void> WalContents::add_partial(Timeline& timeline, const BarmanKey& key,
+                                      const S3Object& object) {
+  if (!timeline.spans.empty() && last_of(timeline.spans.back()) == key.segment) return {};
+  if (!timeline.partials.empty() && timeline.partials.back().name == key.segment) return {};
+  if (++partials_ > limits::kPartialSegments) {
+    return too_large(
+        fmt::format("wals/ has more than {} partial segments", limits::kPartialSegments));
+  }
+  timeline.partials.push_back(
+      {key.segment, key.stored, thawed(object.storage_class), object.bytes, object.modified});
+  return {};
+}
+
 Result<void> WalContents::add_segment(Timeline& timeline, const BarmanKey& key,
                                       const S3Object& object, std::vector<SegmentToProve>* added) {
+  if (!timeline.partials.empty() && timeline.partials.back().name == key.segment) {
+    timeline.partials.back().hides_whole = true;
+    return {};
+  }
   WalSpan one;
   one.first = key.segment;
   one.last = key.segment.segment;
@@ -204,7 +222,7 @@ Result<void> WalContents::add_segment(Timeline& timeline, const BarmanKey& key,
   one.first_modified = one.last_modified = object.modified;
   if (!timeline.spans.empty()) {
     WalSpan& before = timeline.spans.back();
-    const SegmentName end{before.first.timeline, before.first.log, before.last};
+    const SegmentName end = last_of(before);
     if (end == key.segment) return {};  // once more, stored in another way
     if (same_log(end, key.segment) && end.segment + 1 == key.segment.segment &&
         alike(before, one)) {
@@ -230,6 +248,14 @@ const WalSpan* WalContents::find(const SegmentName& name) const {
   const auto span = span_at(timeline->second.spans, name);
   if (span == timeline->second.spans.end() || name < span->first) return nullptr;
   return &*span;
+}
+
+const PartialObject* WalContents::find_partial(const SegmentName& name) const {
+  const auto timeline = timelines_.find(name.timeline);
+  if (timeline == timelines_.end()) return nullptr;
+  const auto& partials = timeline->second.partials;
+  const auto found = std::ranges::lower_bound(partials, name, {}, &PartialObject::name);
+  return found == partials.end() || found->name != name ? nullptr : &*found;
 }
 
 std::vector<SegmentToProve> WalContents::not_in(const WalContents& before, std::size_t most) const {
@@ -287,6 +313,7 @@ Result<model::WalArchive> WalContents::facts(std::optional<std::int64_t> segment
     for (const WalSpan& span : timeline.spans) maker.add(span);
     for (const PartialObject& partial : timeline.partials) maker.add(partial);
   }
+  std::ranges::stable_sort(result.faults, {}, &model::WalFault::segment);
   if (result.faults.size() > limits::kWalFaults) {
     return too_large(fmt::format(
         "more than {} segments cannot be replayed as they are, the first "

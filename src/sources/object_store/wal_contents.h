@@ -42,8 +42,11 @@ struct SegmentToProve {
 
 struct PartialObject {
   SegmentName name;
+  StoredAs stored;
+  Thawed thawed = Thawed::kYes;
   std::int64_t bytes = 0;
   std::optional<WallTime> modified;
+  bool hides_whole = false;  // a segment whose object comes after it
 };
 
 struct HistoryObject {
@@ -57,16 +60,16 @@ struct HistoryObject {
 class WalContents {
  public:
   struct Timeline {
-    std::vector<WalSpan> spans;  // sorted, disjoint
-    std::vector<PartialObject> partials;
+    std::vector<WalSpan> spans;           // sorted, disjoint
+    std::vector<PartialObject> partials;  // sorted; none of a segment in `spans`
     std::optional<HistoryObject> history;
     std::string last_key;  // the greatest of this timeline, below <server>/
   };
 
   // An object of wals/, whose key below <server>/ is `key`; in the order of keys within a timeline.
-  // Where a segment has two objects the first counts, as for barman-cloud-wal-restore. A segment
-  // that was not there before is appended to `added`, if given. Errors: kMalformed (out of order),
-  // kTooLarge.
+  // Where a segment has two objects, one of them perhaps a .partial, the first counts, as for
+  // barman-cloud-wal-restore. A segment that was not there before is appended to `added`, if given.
+  // Errors: kMalformed (out of order), kTooLarge.
   [[nodiscard]] Result<void> add(std::string_view key, const S3Object& object,
                                  std::vector<SegmentToProve>* added);
 
@@ -76,6 +79,8 @@ class WalContents {
 
   // The span that holds it, or nullptr.
   [[nodiscard]] const WalSpan* find(const SegmentName& name) const;
+  // Its .partial, if that is what counts, or nullptr.
+  [[nodiscard]] const PartialObject* find_partial(const SegmentName& name) const;
   // Segments that are here and not in `before`; not more than `most`, the newest of each timeline.
   [[nodiscard]] std::vector<SegmentToProve> not_in(const WalContents& before,
                                                    std::size_t most) const;
@@ -90,6 +95,8 @@ class WalContents {
   [[nodiscard]] Result<void> add_segment(Timeline& timeline, const BarmanKey& key,
                                          const S3Object& object,
                                          std::vector<SegmentToProve>* added);
+  [[nodiscard]] Result<void> add_partial(Timeline& timeline, const BarmanKey& key,
+                                         const S3Object& object);
   [[nodiscard]] Result<void> add_named(std::string_view key, const BarmanKey& what,
                                        const S3Object& object, std::vector<SegmentToProve>* added);
 

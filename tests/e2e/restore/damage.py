@@ -5,6 +5,7 @@ are hard links of the history's: they are replaced, never written into.
     damage.py --list"""
 
 import gzip
+import lzma
 import os
 import re
 import sys
@@ -43,6 +44,12 @@ class Archive:
 
     def partials(self):
         return [f for f in self.files("wals") if ".partial" in f]
+
+    def doubled(self):
+        """(timeline, number) of the uncompressed segments that have a .partial, too."""
+        names = set(self.files("wals"))
+        return {(timeline_of(f), number_of(f, self.segment_bytes)) for f in names
+                if f.endswith(".partial") and f.removesuffix(".partial") in names}
 
     def histories(self):
         return [f for f in self.files("wals") if ".history" in f]
@@ -201,11 +208,54 @@ def of_new_timeline(first):
     return damage
 
 
+def of_gap(archive, rng):
+    segments = archive.segments()
+    first = rng.randrange(len(segments) - 1)
+    gone = segments[first:first + rng.randint(2, 4)]
+    for name in gone:
+        delete(archive, rng, name)
+    return {"file": gone[0], "files": gone}
+
+
 def of_partial(what):
     def damage(archive, rng):
         partials = archive.partials()
         return what(archive, rng, partials[0]) if partials else None
     return damage
+
+
+def end_in_partial(what=None):
+    """The .partial is all that is left of the segment in which the new timeline begins."""
+    def damage(archive, rng):
+        partials = archive.partials()
+        if not partials:
+            return None
+        number = number_of(partials[0], archive.segment_bytes)
+        done = what(archive, rng, partials[0]) if what else {}
+        if done is None:
+            return None
+        for name in archive.segments():
+            if number_of(name, archive.segment_bytes) == number:
+                delete(archive, rng, name)
+        return {**done, "file": partials[0], "number": number}
+    return damage
+
+
+def partial_hides(archive, rng):
+    """The old timeline's last segment as .xz, which is listed behind its .partial, and no new one."""
+    for partial in archive.partials():
+        number = number_of(partial, archive.segment_bytes)
+        for name in archive.segments(1):
+            if number_of(name, archive.segment_bytes) != number:
+                continue
+            data = archive.read_plain(name)
+            delete(archive, rng, name)
+            hidden = name.removesuffix(".gz") + ".xz"
+            archive.write(hidden, lzma.compress(data))
+            for history in archive.histories():
+                delete(archive, rng, history)
+            return {"file": hidden, "behind": partial, "number": number}
+    return None
 
 
 # ---- of histories
@@ -315,6 +365,7 @@ def set_info(key, value):
 DAMAGES = {
     "none": lambda archive, rng: {},
     "wal-delete": of_segment(delete),
+    "wal-gap": of_gap,
     "wal-rename": of_segment(rename),
     "wal-empty": of_segment(empty),
     "wal-half": of_segment(half),
@@ -329,7 +380,16 @@ DAMAGES = {
     "fork-gap": of_new_timeline(False),
     "partial-delete": of_partial(delete),
     "partial-half": of_partial(half),
+    "partial-end": end_in_partial(),
+    "partial-end-empty": end_in_partial(empty),
+    "partial-end-half": end_in_partial(half),
+    "partial-end-short-inside": end_in_partial(short_inside),
+    "partial-end-flip": end_in_partial(flip),
+    "partial-end-flip-record": end_in_partial(flip_record),
+    "partial-end-flip-header": end_in_partial(flip_header),
+    "partial-hides": partial_hides,
     "history-delete": of_history(delete),
+    "history-rename": of_history(rename),
     "history-empty": of_history(empty),
     "history-garbage": of_history(garbage),
     "history-stray": stray_history,
@@ -345,8 +405,11 @@ DAMAGES = {
     "tar-flip-other": of_tar(flip_member("other")),
     "tar-flip-header": of_tar(flip_member("header")),
     "space-delete": of_tablespace(delete),
+    "space-rename": of_tablespace(rename),
+    "space-empty": of_tablespace(empty),
     "space-half": of_tablespace(half),
     "info-delete": of_info(delete),
+    "info-rename": of_info(rename),
     "info-empty": of_info(empty),
     "info-garbage": of_info(garbage),
     "info-half": of_info(half),
@@ -359,8 +422,10 @@ def reached_backups(archive, done):
     """Those that what was done can concern."""
     if "backup" in done and "backup.info" not in done["file"]:
         return [done["backup"]]
+    number = done.get("number")
     if SEGMENT.match(os.path.basename(done.get("file", ""))):
         number = number_of(done["file"], archive.segment_bytes)
+    if number is not None:
         return [b for b, begin in archive.begins.items() if begin <= number]
     return archive.backups
 

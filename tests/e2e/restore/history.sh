@@ -7,7 +7,7 @@
 #   bucket/    the archive, s3://BUCKET/path/pg
 #   rows.tsv   each row that was committed: id, branch, timeline, LSN before, LSN after
 #   foreign/   segments of another cluster, by their names
-#   facts      segment_bytes, compressed, checksums, tablespace, backups
+#   facts      segment_bytes, compressed, checksums, diverges, fork, backups
 # A row's digest is md5(that of the row before || id || branch): a row that is missing, changed or
 # of another branch breaks the chain.
 # shellcheck shell=bash disable=SC2154 # from restore_test
@@ -30,14 +30,18 @@ have_history() { # NAME
 }
 
 make_history() { # NAME PLACE
-  local name=$1 place=$2 segment_mb=1 compress=() checksums=(--data-checksums) diverges=0
+  local name=$1 place=$2 segment_mb=1 compress=() summed=yes checksums=(--data-checksums) diverges=0
   case $name in
     plain) ;;
     lost) diverges=1 ;;
-    gz) compress=(--gzip) checksums=() diverges=1 ;;
+    gz) compress=(--gzip) summed=no diverges=1 ;;
     large) segment_mb=16 ;;
     *) die "no history $name: plain, lost, gz, large" ;;
   esac
+  if [ $summed = no ]; then
+    checksums=()
+    postgres --version | grep -qE ' 1[3-7]\.' || checksums=(--no-data-checksums)
+  fi
   local making=$work/making-$name bucket=history-$name backups=()
   as_postgres mkdir -p "$place" "$making/run" "$making/one-space"
   make_bucket "$bucket"
@@ -69,6 +73,8 @@ make_history() { # NAME PLACE
   write_rows two main 2 20
   switch_wal two 1
   wait_for 60 all_archived two || die "the WAL is not archived: $(tail -n 5 "$work/barman.log")"
+  local fork
+  fork=$(as_postgres cut -f 2 "$making/two/pg_wal/00000002.history")
   stop_server two
   [ "$diverges" = 0 ] || stop_server one
   make_foreign
@@ -76,8 +82,9 @@ make_history() { # NAME PLACE
   {
     echo "segment_bytes=$((segment_mb * 1048576))"
     echo "compressed=$([ ${#compress[@]} = 0 ] && echo no || echo yes)"
-    echo "checksums=$([ ${#checksums[@]} = 0 ] && echo no || echo yes)"
+    echo "checksums=$summed"
     echo "diverges=$diverges"
+    echo "fork=$fork"
     echo "backups=${backups[*]}"
   } | as_postgres tee "$place/facts" >/dev/null
   rm -rf "$making"
@@ -85,7 +92,7 @@ make_history() { # NAME PLACE
 
 make_bucket() { # NAME
   if [ -n "${KEELWATCH_S3_SERVER:-}" ]; then
-    as_postgres /usr/bin/python3 -c 'import boto3, sys
+    as_postgres "$python" -c 'import boto3, sys
 boto3.client("s3", endpoint_url=sys.argv[1]).create_bucket(Bucket=sys.argv[2])' "$endpoint" "$1"
   else
     as_postgres mkdir -p "$work/s3/$1"
@@ -161,7 +168,7 @@ write_rows() {
 
 take_backup() { # [NAME]
   sleep 1 # two must not have the same second for a name
-  as_postgres timeout 60 barman-cloud-backup --endpoint-url "$endpoint" "${compress[@]}" --immediate-checkpoint \
+  as_postgres timeout 60 "${barman_backup[@]}" --endpoint-url "$endpoint" "${compress[@]}" --immediate-checkpoint \
     --max-archive-size 6MB --jobs 1 -h "$making/run" -p "$(port_of "${1:-one}")" -U postgres "s3://$bucket/path" pg \
     >"$making.log" 2>&1 || die "barman-cloud-backup: $(tail -n 15 "$making.log")"
   backups+=("$(find "$work/s3/$bucket/path/pg/base" -mindepth 1 -maxdepth 1 -printf '%f\n' | sort | tail -n 1)")
@@ -186,9 +193,16 @@ checkpointed_since() { [ "$(last_checkpoint)" != "$1" ]; } # a backup begins wit
 
 # ---- the failover
 
+# Of the stopped server: pg_basebackup is not to be had for every PostgreSQL.
 clone_server() {
-  as_postgres timeout 120 pg_basebackup -h "$making/run" -p "$(port_of one)" -U postgres -D "$making/two" -X stream -c fast --no-sync -R \
-    -T "$making/one-space=$making/two-space" >"$making.log" 2>&1 || die "pg_basebackup: $(tail -n 5 "$making.log")"
+  local space
+  stop_server one
+  as_postgres cp -a "$making/one" "$making/two"
+  as_postgres cp -a "$making/one-space" "$making/two-space"
+  for space in "$making"/two/pg_tblspc/*; do as_postgres ln -sfn "$making/two-space" "$space"; done
+  echo "primary_conninfo = 'host=$making/run port=$(port_of one) user=postgres'" | as_postgres tee -a "$making/two/postgresql.auto.conf" >/dev/null
+  as_postgres touch "$making/two/standby.signal"
+  start_server one
   start_server two
 }
 
