@@ -291,7 +291,7 @@ TEST_CASE("a .partial is read once, behind what it continues", "[object_store]")
   CHECK(f.wal().faults.empty());
   REQUIRE(f.wal().tails.size() == 1);
   CHECK(f.wal().tails[0].segment == model::WalSegment{1, 9});
-  const auto begin = wal_segment_begin({1, 9}, WalWriter::kSegmentBytes).bytes;
+  const auto begin = model::wal_segment_begin({1, 9}, WalWriter::kSegmentBytes).bytes;
   CHECK(f.wal().tails[0].end.bytes > begin + 200'000);
   CHECK(f.wal().tails[0].end.bytes <= begin + 300'000);
   CHECK(f.archive().deep->done_bytes == f.archive().deep->total_bytes);

@@ -195,6 +195,7 @@ Result<void> WalContents::add_named(std::string_view key, const BarmanKey& what,
 
 Result<void> WalContents::add_partial(Timeline& timeline, const BarmanKey& key,
                                       const S3Object& object) {
+  // Barman 3.4 took the last of an uncompressed segment's names, 3.19 takes the first.
   if (!timeline.spans.empty() && last_of(timeline.spans.back()) == key.segment) return {};
   if (!timeline.partials.empty() && timeline.partials.back().name == key.segment) return {};
   if (++partials_ > limits::kPartialSegments) {

@@ -9,8 +9,9 @@ from truth import lsn_of
 
 # What came back is not to be counted on: an unfinished backup, and another cluster's.
 REFUSED_ALTHOUGH_IT_RESTORES = ("info-failed", "info-foreign")
-# What names, sizes and the first page of a segment do not tell: only a deep pass can.
-UNREAD = ("wal-flip", "wal-flip-record", "wal-flip-header", "partial-end-flip", "partial-end-flip-record",
+# What names, sizes and the first pages of some segments (the newest, and those with which a backup begins
+# and ends) do not tell: only a deep pass can.
+UNREAD = ("wal-foreign", "wal-swap", "wal-flip", "wal-flip-record", "wal-flip-header", "partial-end-flip", "partial-end-flip-record",
           "partial-end-flip-header", "tar-delete-last", "tar-half", "tar-flip", "tar-flip-page", "tar-flip-other",
           "tar-flip-header", "space-half")
 UNREAD_IF_COMPRESSED = ("wal-half", "wal-short-inside", "partial-half", "partial-end-half", "partial-end-short-inside")
