@@ -77,10 +77,15 @@ std::shared_ptr<const Moment> moment_of(const ArchiveBuilder& archive, Way way,
 ArchiveBuilder whole() { return ArchiveBuilder().wal(1, 0, 40).backup("20270115T080000", 2, 3); }
 
 ArchiveBuilder with_tablespaces() {
-  return whole().info([](model::BackupInfo& info) {
+  ArchiveBuilder archive = whole();
+  archive.info([](model::BackupInfo& info) {
     info.tablespaces = {{"fast", 16'390, "/var/lib/postgresql/tablespaces/fast/data"},
                         {"\"odd\" name", 16'391, "/mnt/odd"}};
   });
+  for (const char* file : {"16390.tar.gz", "16391.tar.gz"}) {
+    archive.last_backup().files.push_back({file, 1000, kNow, ""});
+  }
+  return archive;
 }
 
 // What the validator says of it; empty: every definition accepts it. Nothing: it cannot be asked.

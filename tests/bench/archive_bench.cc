@@ -167,7 +167,8 @@ int main() {
   const auto until = [&](auto wanted) {
     const auto wait = [](auto& condition, Signal& signal, SteadyTime deadline) -> Task<bool> {
       while (!condition()) {
-        if (!co_await signal.wait_until(deadline)) co_return false;
+        const bool notified = co_await signal.wait_until(deadline);
+        if (!notified) co_return false;
       }
       co_return true;
     };

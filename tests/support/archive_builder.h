@@ -147,8 +147,10 @@ struct ArchiveBuilder {
   }
 
   [[nodiscard]] model::Archive archive(WallTime at = kNow) const {
+    model::WalArchive wal = wal_archive();
+    wal.listed_whole_at = at;
     return {id, Observed<std::vector<model::BaseBackup>>::known(backups, at),
-            Observed<model::WalArchive>::known(wal_archive(), at),
+            Observed<model::WalArchive>::known(std::move(wal), at),
             Observed<model::BucketSettings>::known({}, at)};
   }
 };
