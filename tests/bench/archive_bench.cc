@@ -32,6 +32,7 @@ constexpr std::int64_t kSegmentBytes = 16 << 20;
 constexpr std::int64_t kFirst = 0x100;
 constexpr std::int64_t kPage = 1000;
 constexpr double kMostMib = 64;
+constexpr double kMostIdleRequests = 3;  // one timeline, and two
 
 std::string key_of(std::int64_t index) {
   const std::string name = model::wal_segment_name({1, kFirst + index}, kSegmentBytes);
@@ -193,25 +194,23 @@ int main() {
   scope.cancel();
   const std::string what = fmt::format("archive of {} WAL objects: ", kObjects);
   bench::print_json({
-      {.what = what + "memory of the first look, at its peak",
-       .unit = "MiB",
-       .ours = peak,
-       .target = kMostMib,
-       .note = "listing, facts, judgement and page"},
-      {.what = what + "memory afterwards",
-       .unit = "MiB",
-       .ours = status_mib("VmRSS:") - before,
-       .note = ""},
-      {.what = what + "the first look", .unit = "s", .ours = seconds, .note = ""},
-      {.what = what + "its requests to list",
-       .unit = "",
-       .ours = static_cast<double>(first),
-       .note = fmt::format("page of {} bytes", page)},
-      {.what = what + "requests to list of a pass without news",
-       .unit = "",
-       .ours = idle,
-       .target = 3,  // a timeline and two
-       .note = ""},
+      {what + "memory of the first look, at its peak",
+       "MiB",
+       peak,
+       {},
+       "",
+       kMostMib,
+       "listing, facts, judgement and page"},
+      {what + "memory afterwards", "MiB", status_mib("VmRSS:") - before, {}, "", {}, ""},
+      {what + "the first look", "s", seconds, {}, "", {}, ""},
+      {what + "its requests to list",
+       "",
+       static_cast<double>(first),
+       {},
+       "",
+       {},
+       fmt::format("page of {} bytes", page)},
+      {what + "requests to list of a pass without news", "", idle, {}, "", kMostIdleRequests, ""},
   });
   return 0;
 }
