@@ -220,7 +220,7 @@ TEST_CASE("the records of a .partial end somewhere, and that is no fault", "[obj
   for (const Case& c : cases) {
     INFO(c.name);
     archive.request.files.resize(4);
-    archive.add(9, "", ".partial.gz");
+    archive.add(9, "", ".gz");
     archive.request.files.back().partial = true;
     archive.object(9) = c.object;
     const DeepWalProof proof = archive.prove();

@@ -88,10 +88,12 @@ TEST_CASE("a history is read however it was stored", "[object_store]") {
     const auto of_half = read_timeline_history(object.substr(0, object.size() / 2), stored, 2);
     const auto of_garbage = read_timeline_history(text, stored, 2);
     CHECK((of_empty ? of_empty->empty() : false) == (cut || name == ".gz"));
-    CHECK((of_half ? of_half->empty() : false) == cut);
     CHECK(of_garbage.error().code() == ErrorCode::kNotFound);
     if (!of_empty) CHECK(of_empty.error().code() == ErrorCode::kNotFound);
-    if (!of_half) CHECK(of_half.error().code() == ErrorCode::kNotFound);
+    // What there is of it may be a line that ends early.
+    const bool given = of_half || of_half.error().code() == ErrorCode::kMalformed;
+    CHECK(given == cut);
+    if (!given) CHECK(of_half.error().code() == ErrorCode::kNotFound);
   }
   const auto encrypted = read_timeline_history(text, {0, true}, 2);
   REQUIRE_FALSE(encrypted);
