@@ -45,12 +45,13 @@ class Staleness {
     return Observed<T>::unknown(Error(ErrorCode::kTimeout, reason(observed.observed_at())), source);
   }
 
+  void apply(SourceReport& report) const {
+    if (!expired(report)) return;
+    report.up = false;
+    report.last_error = reason(*report.last_success);
+  }
   [[nodiscard]] std::vector<SourceReport> apply(std::vector<SourceReport> reports) const {
-    for (SourceReport& report : reports) {
-      if (!expired(report)) continue;
-      report.up = false;
-      report.last_error = reason(*report.last_success);
-    }
+    for (SourceReport& report : reports) apply(report);
     return reports;
   }
 
@@ -83,24 +84,39 @@ bool any_expired(const std::vector<SourceReport>& reports, const Staleness& stal
                              [&](const SourceReport& report) { return staleness.expired(report); });
 }
 
+bool is_of_a_polled_kind(const SourceReport& report) {
+  bool polled = false;
+  KubernetesSlice::for_each_kind(
+      [&](auto place) { polled |= is_polled(place) && kind_of(place) == report.target; });
+  return polled;
+}
+
 std::shared_ptr<const KubernetesSlice> fresh(std::shared_ptr<const KubernetesSlice> slice,
-                                             const Staleness& staleness) {
+                                             const Staleness& watched, Duration polled_bound) {
   if (!slice) {
     auto none = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(
-        {Absence::kUnknown, Error(ErrorCode::kUnavailable, "no answer yet"), staleness.source()}));
-    none->reports = staleness.silent_reports();
+        {Absence::kUnknown, Error(ErrorCode::kUnavailable, "no answer yet"), watched.source()}));
+    none->reports = watched.silent_reports();
     return none;
   }
-  bool all_fresh = !any_expired(slice->reports, staleness);
+  const Staleness polled = watched.with_bound(polled_bound);
+  const auto of_kind = [&](auto place) -> const Staleness& {
+    return is_polled(place) ? polled : watched;
+  };
+  const auto of_report = [&](const SourceReport& report) -> const Staleness& {
+    return is_of_a_polled_kind(report) ? polled : watched;
+  };
+  bool all_fresh = std::ranges::none_of(
+      slice->reports, [&](const SourceReport& r) { return of_report(r).expired(r); });
   KubernetesSlice::for_each_kind(
-      [&](auto place) { all_fresh = all_fresh && !staleness.expired((*slice).*place); });
+      [&](auto place) { all_fresh = all_fresh && !of_kind(place).expired((*slice).*place); });
   if (all_fresh) return slice;
   auto aged = std::make_shared<KubernetesSlice>(*slice);
   KubernetesSlice::for_each_kind([&](auto place) {
     (*aged).*place =
-        staleness.apply((*slice).*place, staleness.source() + " " + std::string(kind_of(place)));
+        of_kind(place).apply((*slice).*place, watched.source() + " " + std::string(kind_of(place)));
   });
-  aged->reports = staleness.apply(slice->reports);
+  for (SourceReport& report : aged->reports) of_report(report).apply(report);
   return aged;
 }
 
@@ -238,7 +254,8 @@ World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
   };
   World world;
   world.at = now;
-  world.kubernetes = fresh(slices.kubernetes, staleness("kubernetes", freshness.kubernetes));
+  world.kubernetes = fresh(slices.kubernetes, staleness("kubernetes", freshness.kubernetes),
+                           freshness.kubernetes_polled);
   const Staleness postgres = staleness("postgres", freshness.postgres);
   world.postgres = fresh_slice(slices.postgres, postgres, [&](PostgresSlice& slice) {
     return age_all(slice.instances, [&](const auto& i) { return fresh(i, postgres, freshness); });

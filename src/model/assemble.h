@@ -15,6 +15,7 @@ namespace keelwatch::model {
 // answered check of its API server; a polled answer as old as the poll.
 struct Freshness {
   Duration kubernetes = std::chrono::seconds(15);
+  Duration kubernetes_polled = std::chrono::minutes(20);  // of a kind that is not watched
   Duration postgres = std::chrono::seconds(6);
   Duration postgres_slow = std::chrono::minutes(3);        // of Pace::kSlow
   Duration postgres_databases = std::chrono::minutes(30);  // of Pace::kDatabases

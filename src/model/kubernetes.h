@@ -15,6 +15,7 @@
 #include "base/observed.h"
 #include "model/cnpg.h"
 #include "model/cnpg_backup.h"
+#include "model/longhorn.h"
 #include "model/object_meta.h"
 #include "model/source_report.h"
 
@@ -184,6 +185,27 @@ struct PersistentVolume {
   }
 };
 
+// storage.k8s.io/v1.
+struct StorageClass {
+  static constexpr std::string_view kKind = "StorageClass";
+
+  ObjectMeta meta;
+  std::string provisioner;
+  std::string reclaim_policy;
+  // Longhorn's parameters numberOfReplicas and dataLocality, from which it makes a volume once.
+  std::optional<std::int64_t> replicas;
+  std::string data_locality;
+
+  template <typename With>
+  static auto fields(With&& with) {
+    return with(field("metadata", &StorageClass::meta),
+                field("provisioner", &StorageClass::provisioner),
+                field("reclaimPolicy", &StorageClass::reclaim_policy),
+                field("replicas", &StorageClass::replicas),
+                field("dataLocality", &StorageClass::data_locality));
+  }
+};
+
 struct Node {
   static constexpr std::string_view kKind = "Node";
 
@@ -295,8 +317,8 @@ using ObjectList = std::vector<std::shared_ptr<const T>>;
 
 // What the Kubernetes source publishes. Each kind is one answer: known, unknown (with the missing
 // right named when the API server said 403), not installed (no such API group), or not set up (no
-// kubeconfig and no service account; Leases and Deployments also where the namespaces to look into
-// are chosen and those of the operators are not among them).
+// kubeconfig and no service account; Leases, Deployments and Longhorn's objects also where the
+// namespaces to look into are chosen and those of the operators are not among them).
 struct KubernetesSlice {
   Observed<ObjectList<Cluster>> clusters;
   Observed<ObjectList<Pod>> pods;
@@ -314,6 +336,21 @@ struct KubernetesSlice {
   Observed<ObjectList<ObjectStore>> object_stores;
   Observed<ObjectList<VolumeSnapshot>> volume_snapshots;
   Observed<ObjectList<VolumeSnapshotContent>> volume_snapshot_contents;
+  Observed<ObjectList<StorageClass>> storage_classes;
+  Observed<ObjectList<LonghornVolume>> longhorn_volumes;
+  Observed<ObjectList<LonghornEngine>> longhorn_engines;
+  Observed<ObjectList<VolumeReplica>> longhorn_replicas;
+  Observed<ObjectList<LonghornNode>> longhorn_nodes;
+  Observed<ObjectList<InstanceManager>> longhorn_instance_managers;
+  Observed<ObjectList<VolumeAttachment>> longhorn_attachments;
+  Observed<ObjectList<BackupTarget>> longhorn_backup_targets;
+  Observed<ObjectList<BackupVolume>> longhorn_backup_volumes;
+  Observed<ObjectList<RecurringJob>> longhorn_jobs;
+  Observed<ObjectList<LonghornSetting>> longhorn_settings;
+  Observed<ObjectList<EngineImage>> longhorn_engine_images;
+  Observed<ObjectList<VolumeSnapshots>> longhorn_snapshots;
+  Observed<ObjectList<VolumeBackups>> longhorn_backups;
+  Observed<ObjectList<SystemBackup>> longhorn_system_backups;
   std::vector<SourceReport> reports;  // target = kind ("Cluster", "Pod", ...)
 
   template <typename With>
@@ -328,7 +365,20 @@ struct KubernetesSlice {
         field("backups", &S::backups), field("objectStores", &S::object_stores),
         field("volumeSnapshots", &S::volume_snapshots),
         field("volumeSnapshotContents", &S::volume_snapshot_contents),
-        field("reports", &S::reports));
+        field("storageClasses", &S::storage_classes),
+        field("longhornVolumes", &S::longhorn_volumes),
+        field("longhornEngines", &S::longhorn_engines),
+        field("longhornReplicas", &S::longhorn_replicas),
+        field("longhornNodes", &S::longhorn_nodes),
+        field("longhornInstanceManagers", &S::longhorn_instance_managers),
+        field("longhornAttachments", &S::longhorn_attachments),
+        field("longhornBackupTargets", &S::longhorn_backup_targets),
+        field("longhornBackupVolumes", &S::longhorn_backup_volumes),
+        field("longhornJobs", &S::longhorn_jobs), field("longhornSettings", &S::longhorn_settings),
+        field("longhornEngineImages", &S::longhorn_engine_images),
+        field("longhornSnapshots", &S::longhorn_snapshots),
+        field("longhornBackups", &S::longhorn_backups),
+        field("longhornSystemBackups", &S::longhorn_system_backups), field("reports", &S::reports));
   }
 
   // Calls f(place) with the member of each kind, an Observed<ObjectList<T>> KubernetesSlice::*.
@@ -351,6 +401,21 @@ struct KubernetesSlice {
     f(&S::object_stores);
     f(&S::volume_snapshots);
     f(&S::volume_snapshot_contents);
+    f(&S::storage_classes);
+    f(&S::longhorn_volumes);
+    f(&S::longhorn_engines);
+    f(&S::longhorn_replicas);
+    f(&S::longhorn_nodes);
+    f(&S::longhorn_instance_managers);
+    f(&S::longhorn_attachments);
+    f(&S::longhorn_backup_targets);
+    f(&S::longhorn_backup_volumes);
+    f(&S::longhorn_jobs);
+    f(&S::longhorn_settings);
+    f(&S::longhorn_engine_images);
+    f(&S::longhorn_snapshots);
+    f(&S::longhorn_backups);
+    f(&S::longhorn_system_backups);
   }
 
   // Every kind absent for that reason, without reports.
@@ -363,9 +428,16 @@ template <typename T>
   return T::kKind;
 }
 
+// Whether the kind is listed every few minutes instead of being watched.
+template <typename T>
+[[nodiscard]] constexpr bool is_polled(Observed<ObjectList<T>> KubernetesSlice::* /*place*/) {
+  return requires { T::kPolled; };
+}
+
 inline KubernetesSlice KubernetesSlice::absent(const Why& why) {
   const AbsentOfAny no{why};
-  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, {}};
+  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no,
+          no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, {}};
 }
 
 }  // namespace keelwatch::model

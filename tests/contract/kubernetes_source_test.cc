@@ -121,7 +121,7 @@ std::string leases_text(const KubernetesSlice& slice) {
 
 void install_watched_groups(KubeServer& api) {
   for (const char* group :
-       {"postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io"}) {
+       {"postgresql.cnpg.io", "barmancloud.cnpg.io", "snapshot.storage.k8s.io", "longhorn.io"}) {
     api.install(group);
   }
 }
@@ -408,6 +408,12 @@ TEST_CASE("a right that is missing makes only its kind unknown", "[contract][kub
       {"VolumeSnapshotContent", "snapshot.storage.k8s.io", "volumesnapshotcontents",
        "the right is missing to list volumesnapshotcontents.snapshot.storage.k8s.io at the cluster "
        "scope: "},
+      {"StorageClass", "storage.k8s.io", "storageclasses",
+       "the right is missing to list storageclasses.storage.k8s.io at the cluster scope: "},
+      {"LonghornVolume", "longhorn.io", "volumes",
+       "the right is missing to list volumes.longhorn.io at the cluster scope: "},
+      {"LonghornSnapshot", "longhorn.io", "snapshots",
+       "the right is missing to list snapshots.longhorn.io at the cluster scope: "},
   };
   const Server server(GENERATE(from_range(kube_server_names())));
   install_watched_groups(*server.api);

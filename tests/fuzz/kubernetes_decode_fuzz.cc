@@ -11,6 +11,7 @@
 #include "sources/kubernetes/decode.h"
 #include "sources/kubernetes/exec_plugin.h"
 #include "sources/kubernetes/object_store.h"
+#include "sources/kubernetes/summary_store.h"
 
 namespace keelwatch::sources {
 namespace {
@@ -32,6 +33,19 @@ void decode(T (*function)(JsonReader&, JsonValue), std::string_view text) {
     if (object->meta.name.empty()) std::abort();
   }
   if (store.malformed() == 0 && !store.problem().empty()) std::abort();
+}
+
+template <typename T>
+void sum_up(std::string (*group)(JsonValue), void (*add)(JsonReader&, JsonValue, T&),
+            std::string_view text) {
+  JsonReader reader;
+  SummaryStore<T> store(group, add);
+  store.begin_listing();
+  const JsonValue object = reader.parse(text);
+  const auto id = decode_identity(reader, object);
+  if (id) store.add_listed(reader, object, *id);
+  store.finish_listing();
+  if (store.objects().size() + store.malformed() != (id ? 1U : 0U)) std::abort();
 }
 
 }  // namespace
@@ -58,6 +72,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   decode(decode_object_store, text);
   decode(decode_volume_snapshot, text);
   decode(decode_volume_snapshot_content, text);
+  decode(decode_storage_class, text);
+  decode(decode_longhorn_volume, text);
+  decode(decode_longhorn_engine, text);
+  decode(decode_volume_replica, text);
+  decode(decode_longhorn_node, text);
+  decode(decode_instance_manager, text);
+  decode(decode_volume_attachment, text);
+  decode(decode_engine_image, text);
+  decode(decode_longhorn_setting, text);
+  decode(decode_backup_target, text);
+  decode(decode_backup_volume, text);
+  decode(decode_recurring_job, text);
+  decode(decode_system_backup, text);
+  sum_up(volume_of_snapshot, add_snapshot, text);
+  sum_up(volume_of_backup, add_backup, text);
   (void)parse_go_time(text);
   (void)refusal(static_cast<int>(size % 600), text, "list pods");
   (void)is_api_not_found(text);

@@ -34,6 +34,7 @@ TEST_CASE("an answer turns unknown when it is too old or from the future", "[mod
     CHECK(world.kubernetes->nodes.is_known() == c.kubernetes_known);
     KubernetesSlice::for_each_kind([&](auto place) {
       INFO(kind_of(place));
+      if (is_polled(place)) return;
       CHECK(((*world.kubernetes).*place).is_known() == c.kubernetes_known);
       if (!c.kubernetes_known) {
         CHECK(((*world.kubernetes).*place).why().source ==
@@ -45,6 +46,27 @@ TEST_CASE("an answer turns unknown when it is too old or from the future", "[mod
     CHECK(instance.senders.is_known() == c.postgres_known);
     CHECK((instance.reachability == Reachability::kConnected) == c.postgres_known);
   }
+}
+
+TEST_CASE("a kind that is listed now and then is fresh for longer", "[model]") {
+  KubernetesSlice kubernetes = kubernetes_slice();
+  for (const std::string_view kind : {VolumeBackups::kKind, LonghornVolume::kKind}) {
+    SourceReport report;
+    report.source = "kubernetes";
+    report.target = kind;
+    report.up = true;
+    report.last_success = kNow;
+    kubernetes.reports.push_back(report);
+  }
+  const Slices all = slices({}, kubernetes);
+  const World later = assemble(all, Freshness{}, kNow + 10min);
+  CHECK(later.kubernetes->longhorn_backups.is_known());
+  CHECK(later.kubernetes->reports.at(0).up);
+  CHECK_FALSE(later.kubernetes->longhorn_volumes.is_known());
+  CHECK_FALSE(later.kubernetes->reports.at(1).up);
+  const World too_late = assemble(all, Freshness{}, kNow + 21min);
+  CHECK_FALSE(too_late.kubernetes->longhorn_backups.is_known());
+  CHECK_FALSE(too_late.kubernetes->reports.at(0).up);
 }
 
 TEST_CASE("the reason of a stale answer names its source and its age", "[model]") {

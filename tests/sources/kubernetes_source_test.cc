@@ -261,7 +261,9 @@ TEST_CASE("without credentials every kind is not set up, and unknown if it was a
     CHECK(reader.slice().pods.why().absence == Absence::kNotSetUp);
     CHECK_THAT(reader.slice().pods.why().error.message(), Catch::Contains("$KUBECONFIG"));
     CHECK(reader.report("Pod").not_set_up);
-    CHECK(reader.slice().reports.size() == 16);
+    std::size_t kinds = 0;
+    KubernetesSlice::for_each_kind([&](auto) { ++kinds; });
+    CHECK(reader.slice().reports.size() == kinds);
   }
   settings.enabled = config::Switch::kOn;
   KubernetesReader asked(settings, process_environment({}, "/nonexistent"));
@@ -305,6 +307,36 @@ TEST_CASE("10,000 Pods are listed and watched without a slip", "[kubernetes]") {
                      [](const auto& pod) { return pod->meta.name == "p100007"; }));
   // 2,001 changes, but a slice per 50 ms.
   CHECK(reader.published() - before < 500);
+}
+
+TEST_CASE("a kind that is polled is listed again and never watched", "[kubernetes]") {
+  Fixture f;
+  f.timing.poll = 50ms;
+  f.api.install("longhorn.io");
+  const auto put = [&](const std::string& name) {
+    f.api.put(R"({"apiVersion":"longhorn.io/v1beta2","kind":"Snapshot","metadata":{"name":")" +
+              name +
+              R"(","namespace":"longhorn-system"},"spec":{"volume":"v"},
+                 "status":{"size":5,"readyToUse":true}})");
+  };
+  const auto counted = [](std::int64_t count) {
+    return [count](const KubernetesSlice& s) {
+      const auto* sums = s.longhorn_snapshots.if_known();
+      return sums != nullptr && sums->size() == 1 && sums->front()->count == count &&
+             sums->front()->bytes == 5 * count;
+    };
+  };
+  put("a");
+  KubernetesReader reader = f.reader();
+  REQUIRE(reader.until(counted(1)));
+  CHECK(reader.slice().longhorn_snapshots.known_value()[0]->meta.name == "v");
+  put("b");
+  REQUIRE(reader.until(counted(2)));
+  CHECK(f.api.open_watches("/apis/longhorn.io/v1beta2/snapshots") == 0);
+  CHECK(f.api.open_watches("/apis/longhorn.io/v1beta2/volumes") == 1);
+  CHECK(reader.report("LonghornSnapshot").up);
+  f.api.remove({"longhorn.io/v1beta2", "Snapshot", "longhorn-system", "a"});
+  CHECK(reader.until(counted(1)));
 }
 
 }  // namespace keelwatch::testing

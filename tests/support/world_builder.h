@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -96,27 +97,17 @@ inline std::shared_ptr<const model::Cluster> cluster_object(std::int64_t instanc
   return cluster;
 }
 
+// Every other kind is known to have no object.
 inline model::KubernetesSlice kubernetes_slice(
     model::ObjectList<model::Cluster> clusters = {cluster_object()}, WallTime at = kNow) {
-  return model::KubernetesSlice{
-      .clusters = Observed<model::ObjectList<model::Cluster>>::known(std::move(clusters), at),
-      .pods = Observed<model::ObjectList<model::Pod>>::known({}, at),
-      .services = Observed<model::ObjectList<model::Service>>::known({}, at),
-      .claims = Observed<model::ObjectList<model::PersistentVolumeClaim>>::known({}, at),
-      .volumes = Observed<model::ObjectList<model::PersistentVolume>>::known({}, at),
-      .nodes = Observed<model::ObjectList<model::Node>>::known({}, at),
-      .poolers = Observed<model::ObjectList<model::Pooler>>::known({}, at),
-      .databases = Observed<model::ObjectList<model::Database>>::known({}, at),
-      .endpoint_slices = Observed<model::ObjectList<model::EndpointSlice>>::known({}, at),
-      .leases = Observed<model::ObjectList<model::Lease>>::known({}, at),
-      .deployments = Observed<model::ObjectList<model::Deployment>>::known({}, at),
-      .scheduled_backups = Observed<model::ObjectList<model::ScheduledBackup>>::known({}, at),
-      .backups = Observed<model::ObjectList<model::Backup>>::known({}, at),
-      .object_stores = Observed<model::ObjectList<model::ObjectStore>>::known({}, at),
-      .volume_snapshots = Observed<model::ObjectList<model::VolumeSnapshot>>::known({}, at),
-      .volume_snapshot_contents =
-          Observed<model::ObjectList<model::VolumeSnapshotContent>>::known({}, at),
-      .reports = {}};
+  const Why replaced{Absence::kUnknown, Error(ErrorCode::kUnavailable, "not asked"), "test"};
+  model::KubernetesSlice slice = model::KubernetesSlice::absent(replaced);
+  model::KubernetesSlice::for_each_kind([&](auto place) {
+    using Answer = std::remove_cvref_t<decltype(slice.*place)>;
+    slice.*place = Answer::known({}, at);
+  });
+  slice.clusters = Observed<model::ObjectList<model::Cluster>>::known(std::move(clusters), at);
+  return slice;
 }
 
 inline model::Slices slices(std::vector<model::Instance> instances,

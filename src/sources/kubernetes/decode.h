@@ -58,6 +58,31 @@ struct ObjectIdentity {
 // apps/v1 (decode_apps.cc)
 [[nodiscard]] model::Deployment decode_deployment(JsonReader& reader, JsonValue object);
 
+// storage.k8s.io/v1 (decode_core.cc)
+[[nodiscard]] model::StorageClass decode_storage_class(JsonReader& reader, JsonValue object);
+
+// longhorn.io/v1beta2 (decode_longhorn.cc, decode_longhorn_backup.cc)
+[[nodiscard]] model::LonghornVolume decode_longhorn_volume(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::LonghornEngine decode_longhorn_engine(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::VolumeReplica decode_volume_replica(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::LonghornNode decode_longhorn_node(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::InstanceManager decode_instance_manager(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::VolumeAttachment decode_volume_attachment(JsonReader& reader,
+                                                               JsonValue object);
+[[nodiscard]] model::EngineImage decode_engine_image(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::LonghornSetting decode_longhorn_setting(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::BackupTarget decode_backup_target(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::BackupVolume decode_backup_volume(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::RecurringJob decode_recurring_job(JsonReader& reader, JsonValue object);
+[[nodiscard]] model::SystemBackup decode_system_backup(JsonReader& reader, JsonValue object);
+// The volume that a Snapshot or Backup is of, and what it adds to that volume's sum.
+[[nodiscard]] std::string volume_of_snapshot(JsonValue object);
+void add_snapshot(JsonReader& reader, JsonValue object, model::VolumeSnapshots& sum);
+[[nodiscard]] std::string volume_of_backup(JsonValue object);
+void add_backup(JsonReader& reader, JsonValue object, model::VolumeBackups& sum);
+// Whether anything is made of a setting.
+[[nodiscard]] bool is_used(const model::LonghornSetting& setting);
+
 // Shared by the decoders.
 [[nodiscard]] std::string text_or_empty(JsonValue value);
 // Words for people: cut after kMaxWords bytes, between two characters.
@@ -68,6 +93,14 @@ inline constexpr std::size_t kMaxWords = 1024;
 [[nodiscard]] std::string without_login(std::string url);
 // A barmanObjectStore (decode_backup.cc).
 [[nodiscard]] model::BarmanStore barman_store_of(JsonValue store);
+// The meta of a kind that there may be tens of thousands of: without uid, labels and annotations.
+[[nodiscard]] model::ObjectMeta lean_meta(JsonReader& reader, JsonValue metadata);
+// A number, or a text that is one; "" and absent are nullopt, another text a complaint.
+[[nodiscard]] std::optional<std::int64_t> integer_of(JsonValue value);
+// The condition of that type in status.conditions; absent if there is none.
+[[nodiscard]] JsonValue find_condition(JsonValue status, std::string_view type);
+// "True" is true; "False" and "Unknown" are false; no condition is nullopt.
+[[nodiscard]] std::optional<bool> condition_status(JsonValue condition);
 // Of a `status`.
 [[nodiscard]] std::vector<model::Condition> conditions_of(JsonReader& reader, JsonValue status);
 // RFC 3339; absent or "" is nullopt, another text a complaint.

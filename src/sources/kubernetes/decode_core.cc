@@ -8,22 +8,6 @@ namespace {
 constexpr std::string_view kHostname = "kubernetes.io/hostname";
 constexpr std::string_view kZone = "topology.kubernetes.io/zone";
 
-// The condition of that type in status.conditions; absent if there is none.
-JsonValue condition(JsonValue status, std::string_view type) {
-  JsonValue found;
-  status["conditions"].for_each([&](JsonValue c) {
-    if (!found.present() && c["type"].string() == type) found = c;
-  });
-  return found;
-}
-
-// "True" is true; "False" and "Unknown" are false; no condition is nullopt.
-std::optional<bool> condition_status(JsonValue found) {
-  const auto status = found["status"].string();
-  if (!status) return std::nullopt;
-  return *status == "True";
-}
-
 std::string label(const model::ObjectMeta& meta, const std::string& name) {
   const auto at = meta.labels.find(name);
   return at == meta.labels.end() ? "" : at->second;
@@ -92,7 +76,7 @@ model::Pod decode_pod(JsonReader& reader, JsonValue object) {
   const JsonValue status = object["status"];
   pod.phase = text_or_empty(status["phase"]);
   pod.pod_ip = text_or_empty(status["podIP"]);
-  const JsonValue ready = condition(status, "Ready");
+  const JsonValue ready = find_condition(status, "Ready");
   pod.ready = condition_status(ready);
   pod.ready_transition = time_of(reader, ready["lastTransitionTime"]);
   status["initContainerStatuses"].for_each(
@@ -101,7 +85,7 @@ model::Pod decode_pod(JsonReader& reader, JsonValue object) {
     pod.containers.push_back(container_of(reader, c, false));
     pod.restarts += pod.containers.back().restarts;
   });
-  pod.scheduling = scheduling_of(reader, condition(status, "PodScheduled"));
+  pod.scheduling = scheduling_of(reader, find_condition(status, "PodScheduled"));
   pod.reason = text_or_empty(status["reason"]);
   pod.message = words_or_empty(status["message"]);
   pod.cnpg_cluster = label(pod.meta, "cnpg.io/cluster");
@@ -174,12 +158,23 @@ model::PersistentVolume decode_volume(JsonReader& reader, JsonValue object) {
   return volume;
 }
 
+model::StorageClass decode_storage_class(JsonReader& reader, JsonValue object) {
+  model::StorageClass storage_class;
+  storage_class.meta = decode_meta(reader, object["metadata"]);
+  storage_class.provisioner = text_or_empty(object["provisioner"]);
+  storage_class.reclaim_policy = text_or_empty(object["reclaimPolicy"]);
+  const JsonValue parameters = object["parameters"];
+  storage_class.replicas = integer_of(parameters["numberOfReplicas"]);
+  storage_class.data_locality = text_or_empty(parameters["dataLocality"]);
+  return storage_class;
+}
+
 model::Node decode_node(JsonReader& reader, JsonValue object) {
   model::Node node;
   node.meta = decode_meta(reader, object["metadata"]);
   node.unschedulable = object["spec"]["unschedulable"].boolean().value_or(false);
   const JsonValue status = object["status"];
-  node.ready = condition_status(condition(status, "Ready"));
+  node.ready = condition_status(find_condition(status, "Ready"));
   status["addresses"].for_each([&](JsonValue address) {
     if (node.internal_ip.empty() && address["type"].string() == "InternalIP") {
       node.internal_ip = text_or_empty(address["address"]);

@@ -63,6 +63,25 @@ std::vector<std::string> texts_of(JsonValue list) {
   return texts;
 }
 
+std::optional<std::int64_t> integer_of(JsonValue value) {
+  if (value.type() == JsonType::kString && value.string()->empty()) return std::nullopt;
+  return value.integer_or_text();
+}
+
+JsonValue find_condition(JsonValue status, std::string_view type) {
+  JsonValue found;
+  status["conditions"].for_each([&](JsonValue c) {
+    if (!found.present() && c["type"].string() == type) found = c;
+  });
+  return found;
+}
+
+std::optional<bool> condition_status(JsonValue condition) {
+  const auto status = condition["status"].string();
+  if (!status) return std::nullopt;
+  return *status == "True";
+}
+
 std::vector<model::Condition> conditions_of(JsonReader& reader, JsonValue status) {
   std::vector<model::Condition> conditions;
   status["conditions"].for_each([&](JsonValue c) {
@@ -113,6 +132,15 @@ model::ObjectMeta decode_meta(JsonReader& reader, JsonValue metadata) {
   meta.uid = text_or_empty(metadata["uid"]);
   read_texts(metadata["labels"], meta.labels);
   read_texts(metadata["annotations"], meta.annotations);
+  meta.creation_timestamp = time_of(reader, metadata["creationTimestamp"]);
+  meta.deletion_timestamp = time_of(reader, metadata["deletionTimestamp"]);
+  return meta;
+}
+
+model::ObjectMeta lean_meta(JsonReader& reader, JsonValue metadata) {
+  model::ObjectMeta meta;
+  meta.ns = text_or_empty(metadata["namespace"]);
+  meta.name = text_or_empty(metadata["name"]);
   meta.creation_timestamp = time_of(reader, metadata["creationTimestamp"]);
   meta.deletion_timestamp = time_of(reader, metadata["deletionTimestamp"]);
   return meta;

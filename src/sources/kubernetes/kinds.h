@@ -1,4 +1,4 @@
-// The kinds that are watched, and where the API server serves them.
+// The kinds that are read, and where the API server serves them.
 #pragma once
 
 #include <array>
@@ -22,6 +22,10 @@ struct KindInfo {
   // Objects of this kind are renewed all the time: such news alone are no reason to publish, they
   // wait for the next publication.
   bool quiet = false;
+  bool polled = false;  // listed every few minutes and not watched
+  // Of a page of its listing, where objects are so large that the usual number makes too much; 0:
+  // the usual one.
+  int page_size = 0;
 };
 
 // The leader elections of the operator (CNPG internal/cmd/manager/controller) and of its Barman
@@ -53,6 +57,41 @@ inline constexpr KindInfo kVolumeSnapshotKind{"VolumeSnapshot", "snapshot.storag
                                               "volumesnapshots", true};
 inline constexpr KindInfo kVolumeSnapshotContentKind{
     "VolumeSnapshotContent", "snapshot.storage.k8s.io", "v1", "volumesnapshotcontents", false};
+
+inline constexpr KindInfo kStorageClassKind{"StorageClass", "storage.k8s.io", "v1",
+                                            "storageclasses", false};
+
+inline constexpr KindInfo longhorn_kind(std::string_view kind, std::string_view plural) {
+  return {kind, "longhorn.io", "v1beta2", plural, true, true};
+}
+inline constexpr KindInfo polled_longhorn_kind(std::string_view kind, std::string_view plural) {
+  KindInfo info = longhorn_kind(kind, plural);
+  info.polled = true;
+  return info;
+}
+inline constexpr KindInfo kLonghornVolumeKind = longhorn_kind("LonghornVolume", "volumes");
+// With 250 snapshots an Engine has 143 kB.
+inline constexpr KindInfo kLonghornEngineKind{
+    "LonghornEngine", "longhorn.io", "v1beta2", "engines", true, true, {}, false, false, 50};
+inline constexpr KindInfo kLonghornReplicaKind = longhorn_kind("LonghornReplica", "replicas");
+inline constexpr KindInfo kLonghornNodeKind = longhorn_kind("LonghornNode", "nodes");
+inline constexpr KindInfo kInstanceManagerKind =
+    longhorn_kind("LonghornInstanceManager", "instancemanagers");
+inline constexpr KindInfo kVolumeAttachmentKind =
+    longhorn_kind("LonghornVolumeAttachment", "volumeattachments");
+inline constexpr KindInfo kBackupTargetKind =
+    longhorn_kind("LonghornBackupTarget", "backuptargets");
+inline constexpr KindInfo kBackupVolumeKind =
+    longhorn_kind("LonghornBackupVolume", "backupvolumes");
+inline constexpr KindInfo kRecurringJobKind =
+    longhorn_kind("LonghornRecurringJob", "recurringjobs");
+inline constexpr KindInfo kLonghornSettingKind = longhorn_kind("LonghornSetting", "settings");
+inline constexpr KindInfo kEngineImageKind = longhorn_kind("LonghornEngineImage", "engineimages");
+inline constexpr KindInfo kLonghornSnapshotKind =
+    polled_longhorn_kind("LonghornSnapshot", "snapshots");
+inline constexpr KindInfo kLonghornBackupKind = polled_longhorn_kind("LonghornBackup", "backups");
+inline constexpr KindInfo kSystemBackupKind =
+    polled_longhorn_kind("LonghornSystemBackup", "systembackups");
 
 // "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters"; an empty namespace means all of them.
 [[nodiscard]] std::string resource_path(const KindInfo& kind, std::string_view ns);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sources/kubernetes/object_store.h"
+#include "sources/kubernetes/summary_store.h"
 
 namespace keelwatch::sources {
 namespace {
@@ -68,15 +69,15 @@ class KubernetesSource::WatchedKind {
   [[nodiscard]] virtual const KindInfo& kind() const = 0;
 };
 
-template <typename T>
+template <typename T, typename Store>
 class KubernetesSource::WatchedKindOf final : public WatchedKind {
  public:
   using List = model::ObjectList<T>;
   using Place = Observed<List> KubernetesSlice::*;
 
-  WatchedKindOf(KubernetesSource& source, const KindInfo& kind,
-                typename TypedStore<T>::Decode decode, Place place,
-                typename TypedStore<T>::Keep keep)
+  // Each store is made of `how`.
+  template <typename... How>
+  WatchedKindOf(KubernetesSource& source, const KindInfo& kind, Place place, How... how)
       : api_(source.api_), kind_(kind), place_(place) {
     const auto changed = [&source, quiet = kind.quiet] {
       if (!quiet) source.changed();
@@ -85,7 +86,7 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     if (names.empty()) names.emplace_back();
     for (const std::string& ns : namespaces_of(kind, source.settings_)) {
       for (const std::string_view name : names) {
-        auto store = std::make_unique<TypedStore<T>>(decode, keep);
+        auto store = std::make_unique<Store>(how...);
         auto reflector = std::make_unique<Reflector>(source.context_, api_, source.reader_, kind,
                                                      Selection{ns, std::string(name)},
                                                      source.timing_, *store, changed);
@@ -107,7 +108,7 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
 
  private:
   struct Part {
-    std::unique_ptr<TypedStore<T>> store;
+    std::unique_ptr<Store> store;
     std::unique_ptr<Reflector> reflector;
   };
 
@@ -187,7 +188,16 @@ template <typename T>
 void KubernetesSource::add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
                                 Observed<model::ObjectList<T>> KubernetesSlice::* place,
                                 bool (*keep)(const T&)) {
-  kinds_.push_back(std::make_unique<WatchedKindOf<T>>(*this, kind, decode, place, keep));
+  kinds_.push_back(
+      std::make_unique<WatchedKindOf<T, TypedStore<T>>>(*this, kind, place, decode, keep));
+}
+
+template <typename T>
+void KubernetesSource::add_sums(const KindInfo& kind, std::string (*group)(JsonValue),
+                                void (*add)(JsonReader&, JsonValue, T&),
+                                Observed<model::ObjectList<T>> KubernetesSlice::* place) {
+  kinds_.push_back(
+      std::make_unique<WatchedKindOf<T, SummaryStore<T>>>(*this, kind, place, group, add));
 }
 
 void KubernetesSource::add_kinds() {
@@ -208,6 +218,28 @@ void KubernetesSource::add_kinds() {
   add_kind(kVolumeSnapshotKind, decode_volume_snapshot, &KubernetesSlice::volume_snapshots);
   add_kind(kVolumeSnapshotContentKind, decode_volume_snapshot_content,
            &KubernetesSlice::volume_snapshot_contents);
+  add_kind(kStorageClassKind, decode_storage_class, &KubernetesSlice::storage_classes);
+  add_longhorn_kinds();
+}
+
+void KubernetesSource::add_longhorn_kinds() {
+  add_kind(kLonghornVolumeKind, decode_longhorn_volume, &KubernetesSlice::longhorn_volumes);
+  add_kind(kLonghornEngineKind, decode_longhorn_engine, &KubernetesSlice::longhorn_engines);
+  add_kind(kLonghornReplicaKind, decode_volume_replica, &KubernetesSlice::longhorn_replicas);
+  add_kind(kLonghornNodeKind, decode_longhorn_node, &KubernetesSlice::longhorn_nodes);
+  add_kind(kInstanceManagerKind, decode_instance_manager,
+           &KubernetesSlice::longhorn_instance_managers);
+  add_kind(kVolumeAttachmentKind, decode_volume_attachment, &KubernetesSlice::longhorn_attachments);
+  add_kind(kBackupTargetKind, decode_backup_target, &KubernetesSlice::longhorn_backup_targets);
+  add_kind(kBackupVolumeKind, decode_backup_volume, &KubernetesSlice::longhorn_backup_volumes);
+  add_kind(kRecurringJobKind, decode_recurring_job, &KubernetesSlice::longhorn_jobs);
+  add_kind(kLonghornSettingKind, decode_longhorn_setting, &KubernetesSlice::longhorn_settings,
+           is_used);
+  add_kind(kEngineImageKind, decode_engine_image, &KubernetesSlice::longhorn_engine_images);
+  add_sums(kLonghornSnapshotKind, volume_of_snapshot, add_snapshot,
+           &KubernetesSlice::longhorn_snapshots);
+  add_sums(kLonghornBackupKind, volume_of_backup, add_backup, &KubernetesSlice::longhorn_backups);
+  add_kind(kSystemBackupKind, decode_system_backup, &KubernetesSlice::longhorn_system_backups);
 }
 
 Task<> KubernetesSource::run() {

@@ -14,10 +14,10 @@
 //     later appears without a restart);
 //   - not set up without a kubeconfig and a service account.
 // With settings.namespaces, a namespaced kind is the union of one listing per namespace: it is only
-// as good as the worst of them. The operators' Leases and Deployments are looked for in
-// settings.operator_namespaces; when that is empty, everywhere, or, with settings.namespaces,
-// nowhere: they are not set up then, since an empty list would read as "no operator".
-// Threads: the loop's.
+// as good as the worst of them. The operators' Leases and Deployments, and Longhorn's objects, are
+// looked for in settings.operator_namespaces; when that is empty, everywhere, or, with
+// settings.namespaces, nowhere: they are not set up then, since an empty list would read as "no
+// operator". Threads: the loop's.
 #pragma once
 
 #include <memory>
@@ -47,14 +47,19 @@ class KubernetesSource {
 
  private:
   class WatchedKind;
-  template <typename T>
+  template <typename T, typename Store>
   class WatchedKindOf;
 
   void add_kinds();
+  void add_longhorn_kinds();
   template <typename T>
   void add_kind(const KindInfo& kind, T (*decode)(JsonReader&, JsonValue),
                 Observed<model::ObjectList<T>> model::KubernetesSlice::* place,
                 bool (*keep)(const T&) = nullptr);
+  template <typename T>
+  void add_sums(const KindInfo& kind, std::string (*group)(JsonValue),
+                void (*add)(JsonReader&, JsonValue, T&),
+                Observed<model::ObjectList<T>> model::KubernetesSlice::* place);
   [[nodiscard]] Task<> wait_until_set_up();
   void publish_absent(const Why& why, bool not_set_up);
   void changed();

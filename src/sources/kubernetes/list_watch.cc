@@ -49,7 +49,11 @@ Task<> Reflector::run() {
     }
     if (error) failed(*error);
     if (next == Next::kListAgain || next == Next::kPauseThenListAgain) resource_version_.clear();
-    if (error && error->code() == ErrorCode::kNotInstalled) {
+    if (!error && kind_.polled) {
+      resource_version_.clear();
+      failures_.reset();
+      co_await context_.loop.sleep_for(timing_.poll);
+    } else if (error && error->code() == ErrorCode::kNotInstalled) {
       co_await context_.loop.sleep_for(timing_.not_installed_recheck);
     } else if (next == Next::kPauseThenListAgain) {
       co_await context_.loop.sleep_for(broken_frames_.next());
@@ -64,11 +68,12 @@ Task<> Reflector::run() {
 Task<Result<void>> Reflector::list() {
   const SteadyTime begun = context_.clock.steady();
   const WallTime asked = context_.clock.wall();
-  Result<void> listed = co_await list_pages(timing_.page_size);
+  const int page_size = kind_.page_size > 0 ? kind_.page_size : timing_.page_size;
+  Result<void> listed = co_await list_pages(page_size);
   if (!listed && is_gone(listed.error())) {
     // The server compacted its history between two pages: once more, then without pages, as
     // client-go's pager does.
-    listed = co_await list_pages(timing_.page_size);
+    listed = co_await list_pages(page_size);
     if (!listed && is_gone(listed.error())) listed = co_await list_pages(0);
   }
   if (!listed) co_return listed;

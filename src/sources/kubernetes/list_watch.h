@@ -5,6 +5,7 @@
 //   - a listing replaces the whole store at once, when its last page has been read;
 //   - a watch that was cut resumes at the last resourceVersion seen; 410, an ERROR frame, a broken
 //     frame or a stream that stayed silent for too long lead to a new listing;
+//   - a kind that is polled is listed only, again and again;
 //   - while neither works the store keeps its last good content, and status().evidence its age.
 // Threads: the loop's. Destroying the task of run() closes the stream.
 #pragma once
@@ -66,6 +67,7 @@ struct ReflectorTiming {
   Duration request_timeout = std::chrono::seconds(10);
   Duration watch_silence = std::chrono::minutes(3);
   Duration watch_lifetime = std::chrono::minutes(5);  // asked of the server; up to twice that
+  Duration poll = std::chrono::minutes(5);  // between two listings of a kind that is not watched
   Duration not_installed_recheck = std::chrono::minutes(1);
   Duration backoff_first = std::chrono::milliseconds(100);
   Duration backoff_cap = std::chrono::seconds(30);
