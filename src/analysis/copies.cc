@@ -1,0 +1,100 @@
+#include "analysis/copies.h"
+
+namespace keelwatch::analysis {
+namespace {
+
+// Reasons of a Longhorn Node's condition Ready that mean the machine. The others are about
+// Longhorn's manager on it (ManagerPodDown, ManagerPodMissing) or pressure.
+bool means_down(const model::Condition& ready) {
+  return ready.status != "True" &&
+         (ready.reason == "KubernetesNodeGone" || ready.reason == "KubernetesNodeNotReady");
+}
+
+void add_node(const model::LonghornNode& node, StorageNodes& nodes) {
+  const model::Condition* ready = model::find_condition(node.conditions, "Ready");
+  if (ready != nullptr && means_down(*ready)) {
+    nodes.down.emplace(node.meta.name, "Longhorn says " + ready->reason);
+  }
+  for (const model::LonghornDisk& disk : node.disks) {
+    if (disk.uuid.empty()) continue;
+    const model::Condition* disk_ready = model::find_condition(disk.conditions, "Ready");
+    // That a disk's node is down is the node's matter.
+    const bool lost = disk_ready != nullptr && disk_ready->status == "False" &&
+                      disk_ready->reason != "NodeNotReady";
+    (lost ? nodes.disks_lost : nodes.disks_ready).insert(disk.uuid);
+  }
+}
+
+// The state on a node and disk that are there. `engine` is null unless it runs and can be believed.
+CopyState state_of(const model::VolumeReplica& replica, const model::LonghornEngine* engine) {
+  if (replica.node.empty() || replica.disk_id.empty()) return CopyState::kUnscheduled;
+  if (replica.failed_at) return CopyState::kFailed;
+  if (engine != nullptr) {
+    const auto mode = engine->modes.find(replica.meta.name);
+    if (mode != engine->modes.end() && mode->second == "WO") return CopyState::kRebuilding;
+    if (!replica.healthy_at) return CopyState::kRebuilding;
+    const bool writes = mode != engine->modes.end() && mode->second == "RW";
+    return writes ? CopyState::kUsable : CopyState::kFailed;
+  }
+  if (!replica.healthy_at) return CopyState::kRebuilding;
+  // Auto-salvage revives copies that had failed: what failed last is not to be trusted.
+  if (replica.last_failed_at &&
+      (!replica.last_healthy_at || *replica.last_failed_at >= *replica.last_healthy_at)) {
+    return CopyState::kFailed;
+  }
+  return CopyState::kUnverified;
+}
+
+}  // namespace
+
+Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice) {
+  return combine(
+      [](const model::ObjectList<model::LonghornNode>& storage,
+         const model::ObjectList<model::Node>& machines) {
+        StorageNodes nodes;
+        for (const auto& machine : machines) {
+          nodes.zones.emplace(machine->meta.name, machine->zone);
+          if (machine->ready != true)
+            nodes.down.emplace(machine->meta.name, "its Node is not ready");
+        }
+        for (const auto& node : storage) add_node(*node, nodes);
+        return nodes;
+      },
+      slice.longhorn_nodes, slice.nodes);
+}
+
+std::vector<VolumeCopy> find_copies(const LonghornObjects& objects, const StorageNodes& nodes) {
+  const model::LonghornEngine* engine = objects.engine();
+  // The modes of an engine on a node that is down are the last that were read.
+  if (engine != nullptr && (engine->state != "running" || nodes.is_down(engine->node))) {
+    engine = nullptr;
+  }
+  std::vector<VolumeCopy> copies;
+  for (const auto& replica : objects.replicas) {
+    VolumeCopy copy{replica->meta.name, replica->node, replica->disk_id, CopyState::kUnknown};
+    if (!replica->volume.empty()) {
+      if (replica->meta.deletion_timestamp || !replica->active) continue;
+      copy.state = state_of(*replica, engine);
+      const bool disk_gone =
+          nodes.disks_lost.contains(copy.disk_id) ||
+          (copy.state == CopyState::kUnverified && !nodes.disks_ready.contains(copy.disk_id));
+      if (copy.usable() && (nodes.is_down(copy.node) || disk_gone)) {
+        copy.state = CopyState::kNodeDown;
+      }
+    }
+    copies.push_back(std::move(copy));
+  }
+  return copies;
+}
+
+std::set<std::string> usable_nodes(const LonghornObjects& objects,
+                                   const std::vector<VolumeCopy>& copies) {
+  std::set<std::string> nodes;
+  if (!objects.volume || objects.volume->standby || objects.volume->restore_required) return nodes;
+  for (const VolumeCopy& copy : copies) {
+    if (copy.usable()) nodes.insert(copy.node);
+  }
+  return nodes;
+}
+
+}  // namespace keelwatch::analysis
