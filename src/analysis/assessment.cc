@@ -8,6 +8,10 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   assessment.replication = assess_replication(assessment.clusters, memory.replication, world.at);
   assessment.poolers = assess_poolers(world, config);
   assessment.filesystems = find_filesystems(world, memory.filesystems);
+  assessment.volumes = find_volumes(world, memory.volumes);
+  assessment.storage_nodes = find_storage_nodes(*world.kubernetes);
+  assessment.storage =
+      assess_storage(assessment.volumes, assessment.storage_nodes, world, memory.storage);
   assessment.health = assess_clusters(assessment.clusters, world);
   assessment.failover_slots = assess_failover_slots(assessment.clusters);
   assessment.failovers =

@@ -6,6 +6,7 @@
 
 #include "analysis/backups.h"
 #include "analysis/cluster.h"
+#include "analysis/copies.h"
 #include "analysis/failover.h"
 #include "analysis/filesystem.h"
 #include "analysis/operators.h"
@@ -13,7 +14,9 @@
 #include "analysis/recovery.h"
 #include "analysis/replication.h"
 #include "analysis/slots.h"
+#include "analysis/storage.h"
 #include "analysis/topology.h"
+#include "analysis/volumes.h"
 #include "config/config.h"
 #include "model/world.h"
 
@@ -31,6 +34,10 @@ struct Assessment {
   std::vector<OperatorHealth> operators;
   std::vector<Pooling> poolers;
   std::vector<Filesystem> filesystems;
+  VolumeJoin volumes;
+  Observed<StorageNodes> storage_nodes =
+      Observed<StorageNodes>::unknown(Error(ErrorCode::kUnavailable, "not assessed"), "kubernetes");
+  Storage storage;
   RecoveryAssessment recovery;
 };
 
@@ -39,6 +46,8 @@ struct Memory {
   TopologyMemory topology;
   ReplicationMemory replication;
   FilesystemMemory filesystems;
+  VolumesMemory volumes;
+  StorageMemory storage;
   FailoverMemory failover;
   OperatorMemory operators;
   RecoveryMemory recovery;

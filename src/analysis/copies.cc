@@ -15,6 +15,9 @@ void add_node(const model::LonghornNode& node, StorageNodes& nodes) {
   if (ready != nullptr && means_down(*ready)) {
     nodes.down.emplace(node.meta.name, "Longhorn says " + ready->reason);
   }
+  if (ready != nullptr && ready->status != "True" && ready->reason.starts_with("ManagerPod")) {
+    nodes.managers_down.insert(node.meta.name);
+  }
   for (const model::LonghornDisk& disk : node.disks) {
     if (disk.uuid.empty()) continue;
     const model::Condition* disk_ready = model::find_condition(disk.conditions, "Ready");
@@ -40,7 +43,7 @@ CopyState state_of(const model::VolumeReplica& replica, const model::LonghornEng
   // Auto-salvage revives copies that had failed: what failed last is not to be trusted.
   if (replica.last_failed_at &&
       (!replica.last_healthy_at || *replica.last_failed_at >= *replica.last_healthy_at)) {
-    return CopyState::kFailed;
+    return CopyState::kSuspect;
   }
   return CopyState::kUnverified;
 }
@@ -65,8 +68,9 @@ Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice) {
 
 std::vector<VolumeCopy> find_copies(const LonghornObjects& objects, const StorageNodes& nodes) {
   const model::LonghornEngine* engine = objects.engine();
-  // The modes of an engine on a node that is down are the last that were read.
-  if (engine != nullptr && (engine->state != "running" || nodes.is_down(engine->node))) {
+  // The modes of an engine that nobody asks are the last that were read.
+  if (engine != nullptr && (engine->state != "running" || nodes.is_down(engine->node) ||
+                            nodes.managers_down.contains(engine->node))) {
     engine = nullptr;
   }
   std::vector<VolumeCopy> copies;

@@ -20,6 +20,7 @@ enum class CopyState {
   kUsable,      // the engine that runs reads and writes it
   kUnverified,  // whole by its timestamps; no engine runs that would know
   kRebuilding,  // being copied, or never complete yet
+  kSuspect,     // revived after it had failed; no engine runs that would know
   kFailed,
   kUnscheduled,  // wanted, and there is no disk for it
   kNodeDown,     // whole, on a node that is down or a disk that is gone
@@ -43,8 +44,10 @@ struct StorageNodes {
   // cordoned, or whose Longhorn manager is down, still serves its copies. → why.
   std::map<std::string, std::string, std::less<>> down;
   std::map<std::string, std::string, std::less<>> zones;  // of every node
-  std::set<std::string, std::less<>> disks_ready;         // by uuid
-  std::set<std::string, std::less<>> disks_lost;          // by uuid
+  // Where Longhorn's manager is away: what it last read of its engines may be old.
+  std::set<std::string, std::less<>> managers_down;
+  std::set<std::string, std::less<>> disks_ready;  // by uuid
+  std::set<std::string, std::less<>> disks_lost;   // by uuid
 
   // Also for a node of which nobody has heard.
   [[nodiscard]] bool is_down(std::string_view node) const {

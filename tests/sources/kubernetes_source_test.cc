@@ -312,7 +312,7 @@ TEST_CASE("10,000 Pods are listed and watched without a slip", "[kubernetes]") {
 TEST_CASE("a kind that is polled is listed again and never watched", "[kubernetes]") {
   Fixture f;
   f.timing.poll = 50ms;
-  f.api.install("longhorn.io");
+  f.api.install_group("longhorn.io");
   const auto put = [&](const std::string& name) {
     f.api.put(R"({"apiVersion":"longhorn.io/v1beta2","kind":"Snapshot","metadata":{"name":")" +
               name +
