@@ -5,11 +5,11 @@
 namespace keelwatch::collectors {
 
 std::span<const Collector> all() {
-  static const std::array<Collector, 13> collectors = {
+  static const std::array<Collector, 14> collectors = {
       source_collector(),     cluster_collector(),     instance_collector(), database_collector(),
       kubernetes_collector(), replication_collector(), slot_collector(),     failover_collector(),
       backup_collector(),     recovery_collector(),    pooler_collector(),   filesystem_collector(),
-      threshold_collector()};
+      storage_collector(),    threshold_collector()};
   return collectors;
 }
 

@@ -42,6 +42,7 @@ struct Collector {
 [[nodiscard]] const Collector& backup_collector();
 [[nodiscard]] const Collector& pooler_collector();
 [[nodiscard]] const Collector& filesystem_collector();
+[[nodiscard]] const Collector& storage_collector();
 [[nodiscard]] const Collector& slot_collector();
 [[nodiscard]] const Collector& failover_collector();
 [[nodiscard]] const Collector& recovery_collector();

@@ -77,9 +77,17 @@ constexpr std::array kThresholds = {
               [](const Thresholds& t) -> double { return to_seconds(t.backup_delay); }),
 };
 
+// Volumes of other workloads have a threshold, too, by their namespace alone.
+constexpr Threshold kVolumeDegraded =
+    threshold("keelwatch_threshold_volume_degraded_seconds",
+              "thresholds.volume_degraded, or the cluster's own setting; without a cluster for the "
+              "volumes of other workloads in the namespace.",
+              [](const Thresholds& t) -> double { return to_seconds(t.volume_degraded); });
+
 constexpr auto kFamilies = [] {
-  std::array<const Family*, kThresholds.size()> families{};
-  for (std::size_t i = 0; i < families.size(); ++i) families[i] = &kThresholds[i].family;
+  std::array<const Family*, kThresholds.size() + 1> families{};
+  for (std::size_t i = 0; i < kThresholds.size(); ++i) families[i] = &kThresholds[i].family;
+  families.back() = &kVolumeDegraded.family;
   return families;
 }();
 
@@ -92,13 +100,17 @@ void collect(const Input& input, metrics::Writer& writer) {
   for (const auto& b : assessment.backups) clusters.emplace(b.ns, b.cluster);
   for (const auto& p : assessment.poolers) clusters.emplace(p.ns, p.cluster);
   for (const auto& f : assessment.filesystems) clusters.emplace(f.ns, f.cluster);
-  for (const auto& [ns, cluster] : clusters) {
+  const auto write = [&](const Threshold& one, std::string_view ns, std::string_view cluster) {
     const Thresholds thresholds = config::thresholds_for(input.config, ns, cluster);
-    for (const Threshold& one : kThresholds) {
-      writer.write(one.family, {ns, cluster},
-                   Observed<double>::known(one.value(thresholds), input.world.at));
-    }
+    writer.write(one.family, {ns, cluster},
+                 Observed<double>::known(one.value(thresholds), input.world.at));
+  };
+  for (const auto& [ns, cluster] : clusters) {
+    for (const Threshold& one : kThresholds) write(one, ns, cluster);
   }
+  std::set<std::pair<std::string_view, std::string_view>> owners;
+  for (const auto& v : assessment.storage.volumes) owners.emplace(v.ns, v.cluster);
+  for (const auto& [ns, cluster] : owners) write(kVolumeDegraded, ns, cluster);
 }
 
 }  // namespace

@@ -233,6 +233,7 @@ struct Thresholds {
   double filesystem_available_ratio = 0.1;
   double filesystem_critical_ratio = 0.03;
   Duration backup_delay = std::chrono::hours(1);
+  Duration volume_degraded = std::chrono::minutes(30);
 
   bool operator==(const Thresholds&) const = default;
 };

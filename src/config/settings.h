@@ -371,6 +371,10 @@ void visit_settings(Visitor& v, Thresholds& t) {
       "backup_delay", t.backup_delay, kLag,
       "A backup that is later than its schedule says by this and twice as long as the longest one "
       "took is overdue.");
+  v.value(
+      "volume_degraded", t.volume_degraded, kLag,
+      "A volume that has had too few copies for longer than this, while none was being made, is "
+      "degraded. A node that is drained and rebooted should be back before.");
 }
 
 template <typename Visitor>
