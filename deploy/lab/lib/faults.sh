@@ -8,6 +8,7 @@
 . "$lab_source/lib/faults_server.sh"
 . "$lab_source/lib/faults_kube.sh"
 . "$lab_source/lib/faults_archive.sh"
+. "$lab_source/lib/faults_storage.sh"
 
 fault_list='standby-stop      a standby is shut down
 standby-kill      a standby dies at once (SIGKILL)
@@ -49,6 +50,16 @@ archive-gap       a segment is missing in the archive
 archive-failing   the object store refuses: its keys are wrong
 bucket-hang       the object store accepts requests and does not answer
 backup-overdue    the newest base backup is three days old
+volume-degraded        a copy of a standby'"'"'s volume has failed
+volume-rebuilding      a copy of a standby'"'"'s volume is being rebuilt
+volume-rebuild-stuck   the rebuild of a standby'"'"'s volume does not get on
+volume-rebuild-loop    the rebuild of a standby'"'"'s volume begins again and again
+storage-node-gone      the node of a standby is gone, as Kubernetes and Longhorn see it
+disk-full         Longhorn'"'"'s disk on the node of a standby is nearly full
+attach-stuck      the volume of a standby has been attaching for ever
+copies-concentrated    the copies of every instance'"'"'s data are on one node
+replica-unscheduled    a third copy is wanted and never placed, and Longhorn says healthy
+engine-outdated   a volume runs the engine of an older Longhorn
 config-invalid    a typing mistake in the configuration of keelwatch
 keelwatch-kill    keelwatch dies at once (SIGKILL)
 keelwatch-freeze  keelwatch hangs (SIGSTOP)'

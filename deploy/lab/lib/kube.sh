@@ -2,7 +2,8 @@
 # (tests/standins) or the real kube-apiserver of the peers tier with Debian's etcd.
 # shellcheck shell=bash disable=SC2153,SC2154 # from lab.sh and $LAB/ports
 
-lab_objects() {
+# [{name, address, role, node}] of the instances.
+lab_pods() {
   local pod list='[]' role number=0
   for pod in "${pods[@]}"; do
     number=$((number + 1))
@@ -11,7 +12,11 @@ lab_objects() {
     list=$(jq -c --arg name "$pod" --arg address "$(address_of "$pod")" --arg role "$role" \
       --arg node "n$number" '. + [{name: $name, address: $address, role: $role, node: $node}]' <<<"$list")
   done
-  jq -n --argjson pods "$list" --arg cluster "$cluster" --arg namespace "$namespace" \
+  echo "$list"
+}
+
+lab_objects() {
+  jq -n --argjson pods "$(lab_pods)" --arg cluster "$cluster" --arg namespace "$namespace" \
     --argjson port "$PG_PORT" --arg now "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
     --argjson timeline "$(timeline_of_primary)" --arg expires "$(expiry_of "$primary")" \
     --argjson poolers "$(lab_poolers)" --argjson real "$([ "$mode" = real ] && echo true || echo false)" -f "$lab_source/config/objects.jq"
@@ -122,7 +127,7 @@ start_standin_kube() {
   lab_objects >"$LAB/kube/objects.json"
   start kube-api "$programs/tests/standin-kube-api" --port "$API_PORT" \
     --admin-port "$API_ADMIN_PORT" --token "$(secret kube-token)" --ca-out "$LAB/kube/ca.crt" \
-    --bookmark-seconds 5 --install postgresql.cnpg.io --install barmancloud.cnpg.io --load "$LAB/kube/objects.json"
+    --bookmark-seconds 5 --install postgresql.cnpg.io --install barmancloud.cnpg.io --install longhorn.io --load "$LAB/kube/objects.json"
   wait_ready kube-api 20 fetch "http://127.0.0.1:$API_ADMIN_PORT/_admin/watches"
 }
 
