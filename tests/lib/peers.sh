@@ -30,6 +30,7 @@ run_peers() {
     skip "test programs with real servers" "none mentions KEELWATCH_PEERS"
   fi
   check "rules in Prometheus 3" check_rules_prometheus_3
+  run_part "deploy in a real kube-apiserver" tests/peers/deploy build/release/keelwatch
   # The faults that the API server has a part in; the others are those of the default tier.
   check "lab end to end, real kube-apiserver" timeout --kill-after=60 1200 tests/e2e/lab_test --real --idle 0 \
     standby-cut failover operator-lease-stale cluster-phase-stuck phase-unknown api-hang api-stop api-403
