@@ -127,6 +127,44 @@ def check_rules():
         complain("deploy/keelwatch/components/prometheus-rule/rules.yaml", "differs from rules/")
 
 
+def load(path):
+    return yaml.safe_load(open(path))
+
+
+def check_base():
+    """What the base promises: core kinds only, no privilege, optional Secrets that are read anew."""
+    folder = "deploy/keelwatch/base/"
+    for name in load(folder + "kustomization.yaml")["resources"]:
+        api = load(folder + name)["apiVersion"]
+        if api not in ("v1", "apps/v1", "rbac.authorization.k8s.io/v1"):
+            complain(folder + name, f"{api} is not in every cluster")
+    file = folder + "deployment.yaml"
+    spec = load(file)["spec"]["template"]["spec"]
+    container = spec["containers"][0]
+    asked = {"allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]}}
+    if container["securityContext"] != asked or not spec["securityContext"]["runAsNonRoot"]:
+        complain(file, "it may more than it needs")
+    for mount in container["volumeMounts"]:
+        if "subPath" in mount:
+            complain(file, f"{mount['mountPath']}: with subPath a file stays as it was at the start")
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    for volume in spec["volumes"]:
+        secret = volume.get("secret")
+        if secret and (not secret.get("optional") or not mounted[volume["name"]].startswith("/etc/keelwatch/secrets/")):
+            complain(file, f"Secret {secret['secretName']}: optional, below /etc/keelwatch/secrets")
+        if secret and secret["secretName"].endswith("-ca") and [one["key"] for one in secret["items"]] != ["ca.crt"]:
+            complain(file, f"Secret {secret['secretName']}: the CA's key is mounted")
+        if "persistentVolumeClaim" in volume:
+            complain(file, "its state must not lie on the storage that it watches")
+    base = load(folder + "keelwatch.yaml")
+    for path in glob.glob("deploy/keelwatch/overlays/*/keelwatch.yaml"):
+        if {key: value for key, value in load(path).items() if key in base} != base:
+            complain(path, f"differs from {folder}keelwatch.yaml in what that sets")
+    used = set(re.findall(r"/etc/keelwatch/secrets/[\w-]+", json.dumps(base)))
+    if used != {path for path in mounted.values() if "/secrets/" in path}:
+        complain(file, f"the configuration names {sorted(used)}, mounted are {sorted(mounted.values())}")
+
+
 def check_dashboards():
     listed = [path for made in yaml.safe_load(open("dashboards/kustomization.yaml"))["configMapGenerator"]
               for path in made["files"]]
@@ -168,6 +206,7 @@ def main():
             else:
                 objects += check_object(file, one, known)
     check_rules()
+    check_base()
     check_dashboards()
     check_policy()
     print("\n".join(problems) or f"{objects} objects of watched operators in {len(files)} files fit their schemas")
