@@ -22,6 +22,17 @@ std::string_view to_string(AlertState state) {
   return state == AlertState::kPending ? "pending" : "inactive";
 }
 
+Notice notice_of(const Alert& alert, const std::string& expr) {
+  Notice notice;
+  notice.alert = alert;
+  notice.expr = expr;
+  notice.cause = alert.labels.get("kind") == "cause";
+  const bool since_active = notice.cause || !alert.fired_at;
+  notice.starts_at = since_active ? alert.active_at.wall : alert.fired_at->wall;
+  if (alert.resolved_at) notice.ends_at = alert.resolved_at->wall;
+  return notice;
+}
+
 SavedAlert save(const Alert& alert, Instant now) {
   const auto time = [now](const std::optional<Instant>& at) {
     return each(at, now, [](Instant t, Instant n) { return save(t, n); });

@@ -78,6 +78,9 @@ struct Notice {
   bool cause = false;
 };
 
+// A firing or resolved alert's.
+[[nodiscard]] Notice notice_of(const Alert& alert, const std::string& expr);
+
 // A time as it is stored: the length counts up to the moment of saving.
 struct SavedTime {
   WallTime wall{};
