@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/rule_commands.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/file.h"
@@ -48,6 +49,8 @@ struct Parsed {
   QueryOptions query;
   std::string query_timeout;
   TestPromqlOptions test_promql;
+  CheckRulesOptions check_rules;
+  TestRulesOptions test_rules;
   BackupsOptions backups;
   RestorePlanOptions restore_plan;
   std::string look_timeout;
@@ -121,7 +124,10 @@ int check_command(const Parsed& parsed) {
 
 int dispatch(const CLI::App& app, Parsed& parsed) {
   Logger log(*parse_log_level(parsed.log.level), *parse_log_format(parsed.log.format));
-  if (app.got_subcommand("check")) return check_command(parsed);
+  if (app.got_subcommand("check")) {
+    const bool rules = app.get_subcommand("check")->got_subcommand("rules");
+    return rules ? check_rules_command(parsed.check_rules) : check_command(parsed);
+  }
   if (app.got_subcommand("describe")) return describe_command(parsed);
   if (app.got_subcommand("explain")) {
     parsed.explain.json = parsed.json;
@@ -133,6 +139,9 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     return query_command(parsed.query);
   }
   if (app.got_subcommand("test")) {
+    if (app.get_subcommand("test")->got_subcommand("rules")) {
+      return test_rules_command(parsed.test_rules);
+    }
     parsed.test_promql.json = parsed.json;
     return test_promql_command(parsed.test_promql);
   }
@@ -200,6 +209,20 @@ void add_query(CLI::App& app, Parsed& parsed) {
       "expression;\n2 wrong usage. Warnings, infos and \"no series\" go to stderr.\n");
 }
 
+void add_test_rules(CLI::App& test, Parsed& parsed) {
+  TestRulesOptions& options = parsed.test_rules;
+  CLI::App* rules =
+      test.add_subcommand("rules", "run unit tests of rules in promtool's format, as it does");
+  rules->add_option("FILE", options.files, "test files; their rule_files are relative to them")
+      ->required();
+  rules->add_option("--run", options.run, "only tests whose name this regular expression matches");
+  rules->add_flag("--diff", options.diff, "of a failed alert test only what differs");
+  rules->add_flag("--ignore-unknown-fields", options.ignore_unknown);
+  rules->footer(
+      "\nAlerts follow Prometheus' semantics here: a result that vanished resolves.\n"
+      "Exit codes: 0 all passed; 1 a test failed or a file is wrong; 2 wrong usage.\n");
+}
+
 void add_test(CLI::App& app, Parsed& parsed) {
   CLI::App* test = app.add_subcommand("test", "run tests of rules and expressions");
   test->require_subcommand(1);
@@ -213,6 +236,19 @@ void add_test(CLI::App& app, Parsed& parsed) {
       "REASON.\nExit codes: 0 none failed; 1 a case failed, or a file cannot be read or is no "
       "script;\n2 wrong usage. Unsupported cases (native histograms and the like) are no "
       "failures.\n");
+  add_test_rules(*test, parsed);
+}
+
+void add_check_rules(CLI::App& check, Parsed& parsed) {
+  CheckRulesOptions& options = parsed.check_rules;
+  CLI::App* rules = check.add_subcommand(
+      "rules", "check rule files and PrometheusRule objects, and what is likely wrong in them");
+  rules->add_option("FILE", options.files, "files, or patterns in quotes")->required();
+  CLI::Option* none = rules->add_flag("--no-lint", options.no_lint, "only whether they load");
+  rules->add_flag("--lint-fatal", options.lint_fatal, "exit with 3 if something is likely wrong")
+      ->excludes(none);
+  rules->add_flag("--ignore-unknown-fields", options.ignore_unknown);
+  rules->footer("\nExit codes: 0 they load; 1 one does not; 2 wrong usage; 3 see --lint-fatal.\n");
 }
 
 void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed) {
@@ -288,6 +324,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   CLI::App* check_config = check->add_subcommand("config", "check a configuration file");
   check_config->add_option("FILE", parsed.check_file)->required();
   check_config->add_flag("--json", parsed.json, "problems as a JSON list");
+  add_check_rules(*check, parsed);
 
   CLI::App* describe = app.add_subcommand("describe",
                                           "print what keelwatch exports, alerts on or "

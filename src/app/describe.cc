@@ -65,13 +65,6 @@ std::string as_text(const Table& table) {
   return out;
 }
 
-std::vector<const metrics::Family*> families() {
-  std::vector<const metrics::Family*> all = collectors::all_families();
-  const auto self = metrics::SelfMetrics::families();
-  all.insert(all.end(), self.begin(), self.end());
-  return all;
-}
-
 struct Alert {
   std::string name, file, severity, duration, summary, runbook_url;
 };
@@ -102,11 +95,18 @@ Result<std::vector<Alert>> bundled_alerts() {
 
 }  // namespace
 
+std::vector<const metrics::Family*> described_families() {
+  std::vector<const metrics::Family*> all = collectors::all_families();
+  const auto self = metrics::SelfMetrics::families();
+  all.insert(all.end(), self.begin(), self.end());
+  return all;
+}
+
 std::string describe_metrics(DescribeFormat format) {
   if (format == DescribeFormat::kJson) {
     JsonWriter out;
     out.begin_array();
-    for (const metrics::Family* family : families()) {
+    for (const metrics::Family* family : described_families()) {
       out.begin_object();
       out.member("name", family->name());
       out.member("type", to_string(family->type()));
@@ -120,7 +120,7 @@ std::string describe_metrics(DescribeFormat format) {
     return out.take() + "\n";
   }
   Table table{{"Metric", "Type", "Labels", "Meaning"}, {}};
-  for (const metrics::Family* family : families()) {
+  for (const metrics::Family* family : described_families()) {
     table.rows.push_back({std::string(family->name()), std::string(to_string(family->type())),
                           fmt::format("{}", fmt::join(family->labels(), ", ")),
                           std::string(family->help())});

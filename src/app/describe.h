@@ -3,12 +3,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "base/result.h"
+#include "metrics/family.h"
 
 namespace keelwatch::app {
 
 enum class DescribeFormat { kText, kJson, kMarkdown };
+
+// Every family that the program exports.
+[[nodiscard]] std::vector<const metrics::Family*> described_families();
 
 // Every family: name, type, labels, help. JSON: [{name,type,labels,help}].
 [[nodiscard]] std::string describe_metrics(DescribeFormat format);
