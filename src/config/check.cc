@@ -11,7 +11,6 @@
 #include "config/settings.h"
 
 namespace keelwatch::config {
-namespace {
 
 // Secrets in a file that is shown, copied and put into ConfigMaps are secrets lost.
 void refuse_secret(std::string_view key, std::string_view what, MappingReader& map,
@@ -30,6 +29,12 @@ bool gives(MappingReader& map, std::string_view key) {
   const YamlNode* value = map.node(key);
   return value && !value->text().empty();
 }
+
+bool is_web_address(std::string_view url) {
+  return url.starts_with("http://") || url.starts_with("https://");
+}
+
+namespace {
 
 void check_login(const PostgresLogin& login, MappingReader& map, Diagnostics& problems) {
   refuse_secret("password", "passwords", map, problems);
@@ -88,10 +93,6 @@ struct SetsAny {
     any = any || gives(map, key);
   }
 };
-
-bool is_web_address(const std::string& url) {
-  return url.starts_with("http://") || url.starts_with("https://");
-}
 
 void check_key(const AccessKey& key, MappingReader& map, Diagnostics& problems) {
   for (const std::string_view secret : {"access_key", "secret_key", "session_token"}) {
@@ -248,13 +249,6 @@ void check(const ObjectStores& s, MappingReader& map, Diagnostics& problems) {
     map.warning(map.node("full_listing_interval") ? "full_listing_interval" : "listing_interval",
                 "everything is listed more often than what is new");
   }
-}
-
-void check(const Alerts& a, MappingReader& map, Diagnostics&) {
-  const std::string& url = a.runbook_base_url;
-  if (url.empty() || is_web_address(url)) return;
-  map.error("runbook_base_url", fmt::format("{} is not a web address", in_quotes(url)),
-            "start it with https:// or http://");
 }
 
 std::string identity(const PostgresInstance& i) { return i.name; }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "base/diagnostics.h"
 #include "base/mapping_reader.h"
@@ -29,7 +30,17 @@ void check(const Scrape& part, MappingReader& map, Diagnostics& problems);
 void check(const ArchivedServer& part, MappingReader& map, Diagnostics& problems);
 void check(ObjectStore& part, MappingReader& map, Diagnostics& problems);
 void check(const ObjectStores& part, MappingReader& map, Diagnostics& problems);
+void check(const Alertmanager& part, MappingReader& map, Diagnostics& problems);
+void check(const Relabel& part, MappingReader& map, Diagnostics& problems);
+void check(const Heartbeat& part, MappingReader& map, Diagnostics& problems);
 void check(const Alerts& part, MappingReader& map, Diagnostics& problems);
+
+// Reports a secret that stands in the file itself, and hides it.
+void refuse_secret(std::string_view key, std::string_view what, MappingReader& map,
+                   Diagnostics& problems);
+// Whether the file itself says something for the key; "" says that there is nothing.
+[[nodiscard]] bool gives(MappingReader& map, std::string_view key);
+[[nodiscard]] bool is_web_address(std::string_view url);
 
 // What makes an item of a list the same as another one; empty if that is not known.
 [[nodiscard]] std::string identity(const PostgresInstance& item);
@@ -41,5 +52,7 @@ void check(const Alerts& part, MappingReader& map, Diagnostics& problems);
 [[nodiscard]] std::string identity(const ArchivedServer& item);
 [[nodiscard]] std::string identity(const ObjectStore& item);
 [[nodiscard]] std::string identity(const ThresholdOverride& item);
+[[nodiscard]] std::string identity(const Alertmanager& item);
+[[nodiscard]] std::string identity(const Relabel& item);
 
 }  // namespace keelwatch::config

@@ -57,6 +57,13 @@ std::string_view word(PgBouncerVia via) {
   return "auto";
 }
 
+std::string_view word(RelabelAction action) {
+  for (const auto& [text, value] : kRelabelWords) {
+    if (value == action) return text;
+  }
+  return "replace";
+}
+
 // The value and the type of each kind of field.
 template <typename Rule>
 std::string show(const std::string& field, Rule) {
@@ -69,6 +76,15 @@ std::string show(const std::vector<std::string>& field, TextList) {
 }
 std::string show(Switch field, SwitchWords) { return std::string(word(field)); }
 std::string show(PgBouncerVia field, ViaWords) { return std::string(word(field)); }
+std::string show(RelabelAction field, RelabelWords) { return std::string(word(field)); }
+std::string show(bool field, MethodWords) { return field ? "POST" : "GET"; }
+std::string show(const LabelPairs& field, Pairs) {
+  std::vector<std::string> texts;
+  for (const auto& [name, value] : field) {
+    texts.push_back(fmt::format("{}: {}", yaml_text(name), yaml_text(value)));
+  }
+  return fmt::format("{{{}}}", fmt::join(texts, ", "));
+}
 std::string show(double field, ByteCount) { return format_byte_size(field); }
 std::string show(double field, Ratio) { return fmt::format("{}", field); }
 std::string show(bool field, OnOff) { return field ? "on" : "off"; }
@@ -84,6 +100,14 @@ std::string type_of(AnyText) { return "text"; }
 std::string type_of(SomeText) { return "text"; }
 std::string type_of(RequiredText) { return "text, required"; }
 std::string type_of(FileName) { return "file"; }
+std::string type_of(OutputFile) { return "file"; }
+std::string type_of(Pairs) { return "mapping of texts"; }
+std::string type_of(RelabelWords) {
+  std::vector<std::string_view> words;
+  for (const auto& [text, action] : kRelabelWords) words.push_back(text);
+  return fmt::format("{}", fmt::join(words, "|"));
+}
+std::string type_of(MethodWords) { return "GET|POST"; }
 std::string type_of(TextList) { return "list of texts"; }
 std::string type_of(ByteCount) { return "size"; }
 std::string type_of(Ratio) { return "ratio, 0 to 1"; }

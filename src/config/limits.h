@@ -65,6 +65,17 @@ inline constexpr std::size_t kSegmentsToProve = 50'000;    // waiting for a look
 inline constexpr std::size_t kFirstPageBytes =
     5 * kMiB;  // compressed: lz4 has blocks of up to 4 MiB
 
+// Alertmanagers.
+inline constexpr std::size_t kQueuedAlerts = 10'000;  // Prometheus' own default, per Alertmanager
+inline constexpr std::size_t kAlertBatch = 256;       // Prometheus' own default
+inline constexpr std::size_t kAlertmanagerBytes = 64 * kMiB;  // 20,000 alerts take 30 MiB
+inline constexpr std::size_t kAlertmanagerAlerts = 100'000;
+inline constexpr std::size_t kAlertmanagerPageSamples =
+    100'000;                                                  // of its /metrics; 2,000 are usual
+inline constexpr std::size_t kAlertmanagers = 64;             // addresses of all names together
+inline constexpr std::size_t kHistoryRows = 50'000;           // transitions kept: 20 MiB on disk
+inline constexpr std::size_t kUnwrittenTransitions = 10'000;  // while the disk does not take them
+
 // HTTP server.
 inline constexpr std::size_t kHttpConnections = 512;  // each costs a descriptor and two buffers
 inline constexpr std::size_t kHttpHeaderBytes = 16 * kKiB;  // browsers send up to 8 KiB

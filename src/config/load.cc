@@ -33,10 +33,14 @@ class Reading {
   void value(std::string_view key, std::string& field, RequiredText, std::string_view doc) {
     if (map_.require(key)) value(key, field, SomeText{}, doc);
   }
-  void value(std::string_view key, std::string& field, FileName, std::string_view) {
+  void value(std::string_view key, std::string& field, OutputFile, std::string_view) {
     if (!read_text(key, field) || field.empty()) return;
     const std::filesystem::path path(field);
     if (path.is_relative() && !folder_.empty()) field = (folder_ / path).lexically_normal();
+  }
+  void value(std::string_view key, std::string& field, FileName, std::string_view doc) {
+    value(key, field, OutputFile{}, doc);
+    if (field.empty() || !map_.node(key)) return;
     std::error_code error;
     const auto status = std::filesystem::status(field, error);
     if (std::filesystem::is_regular_file(status)) return;
@@ -65,6 +69,15 @@ class Reading {
   }
   void value(std::string_view key, PgBouncerVia& field, ViaWords, std::string_view) {
     map_.read_choice<PgBouncerVia>(key, field, kViaWords);
+  }
+  void value(std::string_view key, RelabelAction& field, RelabelWords, std::string_view) {
+    map_.read_choice<RelabelAction>(key, field, kRelabelWords);
+  }
+  void value(std::string_view key, bool& field, MethodWords, std::string_view) {
+    map_.read_choice<bool>(key, field, kMethodWords);
+  }
+  void value(std::string_view key, LabelPairs& field, Pairs, std::string_view) {
+    map_.read(key, field);
   }
   void value(std::string_view key, double& field, ByteCount, std::string_view) {
     if (map_.read_bytes(key, field) && field <= 0) map_.error(key, "must be more than zero");

@@ -20,6 +20,8 @@ struct AnyText {};
 struct SomeText {};      // not empty
 struct RequiredText {};  // given, and not empty
 struct FileName {};      // relative ones are meant from the configuration file's folder
+struct OutputFile {};    // the same of a file that is written: it need not be there
+struct Pairs {};         // a mapping of labels
 struct TextList {};
 struct ByteCount {};  // more than zero
 struct Ratio {};      // from 0 to 1
@@ -67,6 +69,24 @@ inline constexpr std::array<std::pair<std::string_view, PgBouncerVia>, 3> kViaWo
 }};
 // CNPG's (api/v1/pooler_types.go, PoolerType).
 inline constexpr std::array<std::string_view, 4> kPoolerTypes = {"rw", "ro", "r", ""};
+
+struct RelabelWords {};
+inline constexpr std::array<std::pair<std::string_view, RelabelAction>, 11> kRelabelWords = {{
+    {"replace", RelabelAction::kReplace},
+    {"keep", RelabelAction::kKeep},
+    {"drop", RelabelAction::kDrop},
+    {"keepequal", RelabelAction::kKeepEqual},
+    {"dropequal", RelabelAction::kDropEqual},
+    {"hashmod", RelabelAction::kHashMod},
+    {"labelmap", RelabelAction::kLabelMap},
+    {"labeldrop", RelabelAction::kLabelDrop},
+    {"labelkeep", RelabelAction::kLabelKeep},
+    {"lowercase", RelabelAction::kLowercase},
+    {"uppercase", RelabelAction::kUppercase},
+}};
+struct MethodWords {};
+inline constexpr std::array<std::pair<std::string_view, bool>, 2> kMethodWords = {
+    {{"GET", false}, {"POST", true}}};
 
 // A visitor has:
 //   value(key, field, rule, sentence)
@@ -391,9 +411,72 @@ inline ThresholdOverride override_of(const Thresholds& thresholds) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, Alertmanager& a) {
+  v.value("url", a.url, RequiredText{},
+          "Address of the Alertmanager, http:// or https://, with its path prefix.");
+  v.value("discover", a.discover, OnOff{},
+          "Whether each address of the URL's host is an Alertmanager of its own: for a headless "
+          "Service.");
+  v.value("user", a.user, AnyText{}, "User for basic authentication.");
+  v.value("password_file", a.password_file, FileName{},
+          "File whose first line is that user's password; read for every request.");
+  v.value("bearer_token_file", a.bearer_token_file, FileName{},
+          "File whose first line is a token to send; read for every request.");
+  v.value("ca_file", a.ca_file, FileName{},
+          "File of the CA that the server is checked with; empty: the system's trust store.");
+  v.value("cert_file", a.cert_file, FileName{}, "File of a client certificate.");
+  v.value("key_file", a.key_file, FileName{}, "File of the client certificate's key.");
+  v.value("server_name", a.server_name, AnyText{},
+          "Name that its certificate must bear; empty: the URL's host.");
+  v.value("insecure_skip_verify", a.insecure_skip_verify, OnOff{},
+          "Send alerts to a server whose certificate nobody checks.");
+  v.value("timeout", a.timeout, kTimeout, "Deadline of one request.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Relabel& r) {
+  v.value("action", r.action, RelabelWords{}, "What is done, as in Prometheus' relabel_config.");
+  v.value("source_labels", r.source_labels, TextList{}, "Labels whose values are looked at.");
+  v.value("separator", r.separator, AnyText{}, "What stands between those values.");
+  v.value("regex", r.regex, AnyText{}, "Regular expression (RE2) that the whole text must match.");
+  v.value("replacement", r.replacement, AnyText{}, "What is written; $1 is the first group.");
+  v.value("target_label", r.target_label, AnyText{}, "Label that is written.");
+  v.value("modulus", r.modulus, IntegerRange{.min = 1, .max = 1'000'000'000},
+          "Of hashmod: how many values there are.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Heartbeat& h) {
+  v.value("url", h.url, AnyText{}, "Address that is called while all is well; empty: none is.");
+  v.value("url_file", h.url_file, FileName{},
+          "File whose first line is that address, for one that is a secret.");
+  v.value("method", h.post, MethodWords{}, "How it is called.");
+  v.value("interval", h.interval, Between{seconds(1), std::chrono::hours(24)},
+          "Time between two calls.");
+  v.value("timeout", h.timeout, kTimeout, "Deadline of a call.");
+  v.value("ca_file", h.ca_file, FileName{},
+          "File of the CA that the server is checked with; empty: the system's trust store.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Alerts& a) {
+  v.list("alertmanagers", a.alertmanagers, Alertmanager(),
+         "Who is told of alerts: each one of all of them.");
+  v.value("external_labels", a.external_labels, Pairs{},
+          "Labels that alerts get where they do not have them.");
+  v.list("relabel", a.relabel, Relabel(),
+         "Changes of the labels of alerts on their way out, in this order.");
+  v.value("end_after", a.end_after, Between{std::chrono::minutes(2), std::chrono::hours(24 * 7)},
+          "How long an Alertmanager that hears no more of us keeps an alert.");
+  v.value("external_url", a.external_url, AnyText{},
+          "Address of keelwatch in the links of alerts; empty: they have none.");
   v.value("runbook_base_url", a.runbook_base_url, AnyText{},
           "What the runbook links of alerts start with; empty: as the rules have them.");
+  v.value("state_file", a.state_file, OutputFile{},
+          "SQLite file that keeps the alerts over restarts, and their history; empty: none.");
+  v.section("heartbeat", a.heartbeat,
+            "A dead-man's switch, which falls silent when nothing is evaluated or nobody can be "
+            "told.");
 }
 
 template <typename Visitor>
@@ -409,7 +492,7 @@ void visit_settings(Visitor& v, Config& c) {
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, override_of(c.thresholds),
          "Other thresholds for single clusters; what one does not set is taken from above.");
-  v.section("alerts", c.alerts, "What alerts carry.");
+  v.section("alerts", c.alerts, "What alerts carry, and who is told.");
 }
 
 }  // namespace keelwatch::config

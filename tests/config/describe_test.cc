@@ -54,10 +54,13 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   // What is required must be filled in, with what makes sense there.
   for (const auto& [key, value] :
        {std::pair("path: REQUIRED", "path: /srv"), std::pair("url: REQUIRED", "url: http://h/"),
-        std::pair("destination: REQUIRED", "destination: s3://backups")}) {
-    const std::size_t at = yaml.find(key);
+        std::pair("destination: REQUIRED", "destination: s3://backups"),
+        std::pair("target_label: \"\"", "target_label: site")}) {
+    std::size_t at = yaml.find(key);
     REQUIRE(at != std::string::npos);
-    yaml.replace(at, std::string_view(key).size(), value);
+    for (; at != std::string::npos; at = yaml.find(key)) {
+      yaml.replace(at, std::string_view(key).size(), value);
+    }
   }
   const Loaded loaded = load_text(yaml);
   INFO(yaml);
@@ -69,6 +72,24 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   CHECK(loaded.config->scrape.targets.size() == 1);
   CHECK(loaded.config->object_stores.stores.size() == 1);
   CHECK(loaded.config->threshold_overrides.size() == 1);
+  CHECK(loaded.config->alerts.alertmanagers.size() == 1);
+  CHECK(loaded.config->alerts.relabel.size() == 1);
+}
+
+TEST_CASE("settings of alerts print so that they are read back as they were", "[config]") {
+  Config config;
+  config.alerts.external_labels = {{"site", "home: #1"}, {"on", "off"}};
+  config.alerts.relabel = {{.action = RelabelAction::kLabelDrop, .regex = "a|b"},
+                           {.source_labels = {"a", "b"}, .regex = "(.*);", .target_label = "c"},
+                           {.action = RelabelAction::kHashMod,
+                            .source_labels = {"a"},
+                            .target_label = "c",
+                            .modulus = 8}};
+  config.alerts.heartbeat.post = true;
+  const Loaded again = load_text(to_yaml(config));
+  INFO(again.problems.text());
+  REQUIRE(again.config);
+  CHECK(*again.config == config);
 }
 
 TEST_CASE("texts print so that every reader takes them for texts", "[config]") {

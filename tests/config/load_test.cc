@@ -104,7 +104,33 @@ thresholds:
 threshold_overrides:
   - {namespace: db, cluster: main, replication_lag_bytes: 5MB}
 alerts:
+  alertmanagers:
+    - url: https://am.example/prefix
+      discover: on
+      user: kw
+      password_file: /dev/null/password
+      ca_file: /dev/null/ca
+      cert_file: /dev/null/cert
+      key_file: /dev/null/key
+      server_name: am
+      timeout: 7s
+  external_labels: {site: home}
+  relabel:
+    - action: labelmap
+      regex: x_(.*)
+    - source_labels: [a]
+      separator: /
+      target_label: b
+      replacement: ${1}y
+  end_after: 20m
+  external_url: https://kw.example
   runbook_base_url: https://example.org/runbooks/
+  state_file: /var/lib/keelwatch/alerts.db
+  heartbeat:
+    url: https://hc.example/x
+    method: POST
+    interval: 2m
+    timeout: 3s
 )");
   Config expected;
   expected.step_interval = 2s;
@@ -130,7 +156,25 @@ alerts:
   expected.thresholds.replication_lag = 90s;
   expected.threshold_overrides = {{"db", "main", expected.thresholds}};
   expected.threshold_overrides[0].values.replication_lag_bytes = 5e6;
-  expected.alerts = {"https://example.org/runbooks/"};
+  expected.alerts.alertmanagers = {{.url = "https://am.example/prefix",
+                                    .discover = true,
+                                    .user = "kw",
+                                    .password_file = "/dev/null/password",
+                                    .ca_file = "/dev/null/ca",
+                                    .cert_file = "/dev/null/cert",
+                                    .key_file = "/dev/null/key",
+                                    .server_name = "am",
+                                    .timeout = 7s}};
+  expected.alerts.external_labels = {{"site", "home"}};
+  expected.alerts.relabel = {
+      {.action = RelabelAction::kLabelMap, .regex = "x_(.*)"},
+      {.source_labels = {"a"}, .separator = "/", .replacement = "${1}y", .target_label = "b"}};
+  expected.alerts.end_after = 20min;
+  expected.alerts.external_url = "https://kw.example";
+  expected.alerts.runbook_base_url = "https://example.org/runbooks/";
+  expected.alerts.state_file = "/var/lib/keelwatch/alerts.db";
+  expected.alerts.heartbeat = {
+      .url = "https://hc.example/x", .post = true, .interval = 2min, .timeout = 3s};
   CHECK(config == expected);
 
   CHECK(files_of(config) == std::vector<std::string>{"/dev/null/ca", "/dev/null/cert",
@@ -567,6 +611,66 @@ TEST_CASE("a key in the configuration is refused and not shown", "[config]") {
         "        hunter2\n      bogus: 1\n",
         "object_stores: {stores: [{destination: 's3://b', endpoint: 'http://a:hunter2@h'}]}\n"}) {
     INFO(text);
+    const Loaded result = load_text(text);
+    CHECK_FALSE(result.config);
+    CHECK_THAT(result.problems.text(), !Catch::Contains("hunter2"));
+  }
+}
+
+TEST_CASE("mistakes about alerts are told where they stand", "[config]") {
+  struct Case {
+    const char* name;
+    const char* text;
+    const char* problem;  // behind "keelwatch.yaml:"
+  };
+  const Case cases[] = {
+      {"an Alertmanager without an address", "alerts:\n  alertmanagers:\n    - timeout: 1s\n",
+       R"(3:7: alerts.alertmanagers[0].url: is missing)"},
+      {"an address that is none", "alerts:\n  alertmanagers:\n    - url: am:9093\n",
+       R"(3:12: alerts.alertmanagers[0].url: "am:9093" is not a web address)"},
+      {"a query", "alerts:\n  alertmanagers:\n    - url: http://am/?x=1\n",
+       R"(3:12: alerts.alertmanagers[0].url: has a query or a fragment)"},
+      {"two logins",
+       "alerts:\n  alertmanagers:\n    - url: http://am\n      user: a\n"
+       "      bearer_token_file: /dev/null\n",
+       R"(5:26: alerts.alertmanagers[0].bearer_token_file: contradicts user)"},
+      {"the same twice", "alerts:\n  alertmanagers:\n    - url: http://am\n    - url: http://am\n",
+       R"(4:7: alerts.alertmanagers[1]: is the same as the one in line 3)"},
+      {"an unknown action", "alerts:\n  relabel:\n    - action: dropp\n",
+       R"(3:15: alerts.relabel[0].action: )"},
+      {"a broken expression", "alerts:\n  relabel:\n    - action: drop\n      regex: a(b\n",
+       R"(4:14: alerts.relabel[0].regex: "a(b" is no regular expression: missing ): )"},
+      {"replace without a target", "alerts:\n  relabel:\n    - action: replace\n",
+       R"(3:15: alerts.relabel[0].action: replace needs target_label)"},
+      {"a target that is no label",
+       "alerts:\n  relabel:\n    - source_labels: [a]\n      target_label: a-b\n",
+       R"(4:21: alerts.relabel[0].target_label: "a-b" is not a label name)"},
+      {"what an action does not take",
+       "alerts:\n  relabel:\n    - action: labeldrop\n      regex: a\n      target_label: b\n",
+       R"(5:21: alerts.relabel[0].target_label: has no meaning for labeldrop)"},
+      {"hashmod without modulus",
+       "alerts:\n  relabel:\n    - action: hashmod\n      target_label: b\n",
+       R"(3:15: alerts.relabel[0].action: hashmod needs modulus)"},
+      {"labelmap to what is no label",
+       "alerts:\n  relabel:\n    - action: labelmap\n      replacement: '-'\n",
+       R"(4:20: alerts.relabel[0].replacement: "-" is not a label name)"},
+      {"an external label that is none", "alerts:\n  external_labels: {a-b: c}\n",
+       R"(2:20: alerts.external_labels: "a-b" is not a label name)"},
+      {"two addresses of the heartbeat",
+       "alerts:\n  heartbeat:\n    url: http://h\n    url_file: /dev/null\n",
+       R"(4:15: alerts.heartbeat.url_file: contradicts url)"},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    CHECK_THAT(problems_of(c.text), Catch::Contains(std::string("keelwatch.yaml:") + c.problem));
+  }
+}
+
+TEST_CASE("a secret of an Alertmanager is refused and not shown", "[config]") {
+  for (const char* text :
+       {"alerts:\n  alertmanagers:\n    - url: http://am\n      password: hunter2\n",
+        "alerts:\n  alertmanagers:\n    - url: http://am\n      bearer_token: |\n        hunter2\n",
+        "alerts: {alertmanagers: [{url: 'http://kw:hunter2@am'}]}\n"}) {
     const Loaded result = load_text(text);
     CHECK_FALSE(result.config);
     CHECK_THAT(result.problems.text(), !Catch::Contains("hunter2"));
