@@ -49,6 +49,40 @@ constexpr Family kRender(
 constexpr Family kLogLines("keelwatch_log_lines_total", Type::kCounter,
                            "Log lines by level since the start, whether printed or not.",
                            {"level"});
+constexpr Family kSent("prometheus_notifications_sent_total", Type::kCounter,
+                       "Alerts in batches that were sent to an Alertmanager since the start, "
+                       "whatever it answered.",
+                       {"alertmanager"});
+constexpr Family kSendErrors("prometheus_notifications_errors_total", Type::kCounter,
+                             "Those of them whose batch was not acknowledged; they are sent again.",
+                             {"alertmanager"});
+constexpr Family kDropped("prometheus_notifications_dropped_total", Type::kCounter,
+                          "Alerts given up since the start: there was no room for them, or the "
+                          "Alertmanager refuses them.",
+                          {"alertmanager"});
+constexpr Family kQueueLength("prometheus_notifications_queue_length", Type::kGauge,
+                              "Alerts whose newest state an Alertmanager has not acknowledged yet.",
+                              {"alertmanager"});
+constexpr Family kQueueCapacity("prometheus_notifications_queue_capacity", Type::kGauge,
+                                "How many such alerts there is room for.", {"alertmanager"});
+constexpr Family kSendLatency("prometheus_notifications_latency_histogram_seconds",
+                              Type::kHistogram,
+                              "Time until an Alertmanager answered a batch, or did not.",
+                              {"alertmanager"});
+constexpr Family kAlertmanagers("prometheus_notifications_alertmanagers_discovered", Type::kGauge,
+                                "Alertmanagers that are told of alerts; absent until the "
+                                "configuration has been read.",
+                                {});
+constexpr Family kUntold("keelwatch_alerts_untold", Type::kGauge,
+                         "Critical alerts that fire and of which, as far as Alertmanagers tell, "
+                         "nobody was told; absent without an Alertmanager.",
+                         {});
+constexpr Family kHeartbeat("keelwatch_heartbeat_last_success_timestamp_seconds", Type::kGauge,
+                            "When the heartbeat was last heard; absent before.", {});
+constexpr Family kStateWritable("keelwatch_state_writable", Type::kGauge,
+                                "1 if the state of alerts is being kept, 0 if the disk takes too "
+                                "long or does not take it; absent without a state file.",
+                                {});
 
 constexpr Family kCpu("process_cpu_seconds_total", Type::kCounter,
                       "User and system CPU time of this process, from /proc/self/stat.", {});
@@ -67,15 +101,23 @@ constexpr Family kVirtual("process_virtual_memory_bytes", Type::kGauge,
                           "Virtual memory, from /proc/self/stat.", {});
 
 constexpr const Family* kFamilies[] = {
-    &kBuildInfo,   &kConfigGood,   &kConfigGoodTime, &kRequests, &kLogLines, &kRender,
-    &kSnapshotAge, &kStepDuration, &kOverruns,       &kSteps,    &kCpu,      &kMaxFds,
-    &kOpenFds,     &kResident,     &kStartTime,      &kVirtual,
+    &kBuildInfo,   &kConfigGood,    &kConfigGoodTime, &kRequests,    &kLogLines,
+    &kRender,      &kSnapshotAge,   &kStepDuration,   &kOverruns,    &kSteps,
+    &kSent,        &kSendErrors,    &kDropped,        &kQueueLength, &kQueueCapacity,
+    &kSendLatency, &kAlertmanagers, &kUntold,         &kHeartbeat,   &kStateWritable,
+    &kCpu,         &kMaxFds,        &kOpenFds,        &kResident,    &kStartTime,
+    &kVirtual,
 };
 
 // No whole number among them: OpenMetrics would spell it "1.0" and text 0.0.4 "1", two series. None
 // that is shorter with an exponent either: people query for le="0.001".
 prometheus::Histogram::BucketBoundaries buckets() {
   return {0.00025, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 2.5};
+}
+
+// Of one request to a peer: it may take as long as its deadline.
+prometheus::Histogram::BucketBoundaries send_buckets() {
+  return {0.0025, 0.01, 0.025, 0.1, 0.25, 0.5, 2.5, 7.5, 12.5};
 }
 
 #if defined(__clang__)
@@ -189,6 +231,25 @@ struct SelfMetrics::Impl {
   prometheus::Histogram& render =
       add(registry, prometheus::BuildHistogram(), kRender).Add({}, buckets());
 
+  prometheus::Family<prometheus::Counter>& sent = add(registry, prometheus::BuildCounter(), kSent);
+  prometheus::Family<prometheus::Counter>& send_errors =
+      add(registry, prometheus::BuildCounter(), kSendErrors);
+  prometheus::Family<prometheus::Counter>& dropped =
+      add(registry, prometheus::BuildCounter(), kDropped);
+  prometheus::Family<prometheus::Gauge>& queue_length =
+      add(registry, prometheus::BuildGauge(), kQueueLength);
+  prometheus::Family<prometheus::Gauge>& queue_capacity =
+      add(registry, prometheus::BuildGauge(), kQueueCapacity);
+  prometheus::Family<prometheus::Histogram>& send_latency =
+      add(registry, prometheus::BuildHistogram(), kSendLatency);
+  prometheus::Family<prometheus::Gauge>& alertmanagers =
+      add(registry, prometheus::BuildGauge(), kAlertmanagers);
+  prometheus::Family<prometheus::Gauge>& untold = add(registry, prometheus::BuildGauge(), kUntold);
+  prometheus::Family<prometheus::Gauge>& heartbeat =
+      add(registry, prometheus::BuildGauge(), kHeartbeat);
+  prometheus::Family<prometheus::Gauge>& state_writable =
+      add(registry, prometheus::BuildGauge(), kStateWritable);
+
   static constexpr Duration kNoSnapshot = Duration::min();
   std::atomic<Duration::rep> snapshot{kNoSnapshot.count()};  // SteadyTime
 };
@@ -232,6 +293,56 @@ void SelfMetrics::page_rendered(Duration took) { impl_->render.Observe(to_second
 
 void SelfMetrics::log_line(LogLevel level) {
   impl_->log_lines.Add({{"level", std::string(to_string(level))}}).Increment();
+}
+
+void SelfMetrics::notifications_sent(const std::string& alertmanager, std::size_t alerts, bool good,
+                                     Duration took) {
+  const prometheus::Labels labels = {{"alertmanager", alertmanager}};
+  const auto count = static_cast<double>(alerts);
+  impl_->sent.Add(labels).Increment(count);
+  impl_->send_errors.Add(labels).Increment(good ? 0 : count);
+  impl_->send_latency.Add(labels, send_buckets()).Observe(to_seconds(took));
+}
+
+void SelfMetrics::notifications_dropped(const std::string& alertmanager, std::size_t alerts) {
+  impl_->dropped.Add({{"alertmanager", alertmanager}}).Increment(static_cast<double>(alerts));
+}
+
+void SelfMetrics::notification_queue(const std::string& alertmanager, std::size_t length,
+                                     std::size_t capacity) {
+  const prometheus::Labels labels = {{"alertmanager", alertmanager}};
+  impl_->queue_length.Add(labels).Set(static_cast<double>(length));
+  impl_->queue_capacity.Add(labels).Set(static_cast<double>(capacity));
+  impl_->dropped.Add(labels);  // a zero from the start: a rate needs one
+}
+
+void SelfMetrics::alertmanagers_discovered(std::size_t count) {
+  impl_->alertmanagers.Add({}).Set(static_cast<double>(count));
+}
+
+void SelfMetrics::alertmanager_gone(const std::string& alertmanager) {
+  const prometheus::Labels labels = {{"alertmanager", alertmanager}};
+  for (auto* family : {&impl_->queue_length, &impl_->queue_capacity}) {
+    family->Remove(&family->Add(labels));
+  }
+  for (auto* family : {&impl_->sent, &impl_->send_errors, &impl_->dropped}) {
+    family->Remove(&family->Add(labels));
+  }
+  impl_->send_latency.Remove(&impl_->send_latency.Add(labels, send_buckets()));
+}
+
+void SelfMetrics::alerts_untold(std::optional<std::size_t> count) {
+  if (count) {
+    impl_->untold.Add({}).Set(static_cast<double>(*count));
+  } else {
+    impl_->untold.Remove(&impl_->untold.Add({}));
+  }
+}
+
+void SelfMetrics::heartbeat_sent(WallTime at) { impl_->heartbeat.Add({}).Set(to_unix_seconds(at)); }
+
+void SelfMetrics::state_writable(bool writable) {
+  impl_->state_writable.Add({}).Set(writable ? 1 : 0);
 }
 
 std::span<const Family* const> SelfMetrics::families() { return kFamilies; }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,22 @@ class SelfMetrics {
   void http_request(std::string_view handler, int code);
   void page_rendered(Duration took);
   void log_line(LogLevel level);
+
+  // Under Prometheus' own names, where they mean the same. An attempt to send a batch ended.
+  void notifications_sent(const std::string& alertmanager, std::size_t alerts, bool good,
+                          Duration took);
+  // Alerts that will not be sent: there was no room, or the Alertmanager refuses them for good.
+  void notifications_dropped(const std::string& alertmanager, std::size_t alerts);
+  void notification_queue(const std::string& alertmanager, std::size_t length,
+                          std::size_t capacity);
+  void alertmanagers_discovered(std::size_t count);
+  // Its series end: addresses of Pods come and go.
+  void alertmanager_gone(const std::string& alertmanager);
+  // Critical alerts that fire and of which nobody was told; nothing without an Alertmanager.
+  void alerts_untold(std::optional<std::size_t> count);
+  void heartbeat_sent(WallTime at);
+  // Whether the alerts' state is being kept; never called without a state file.
+  void state_writable(bool writable);
 
   // Every family that append() can print, ours and process_*.
   [[nodiscard]] static std::span<const Family* const> families();

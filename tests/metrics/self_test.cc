@@ -42,6 +42,13 @@ void use_everything(SelfMetrics& self) {
   self.http_request("/metrics", 200);
   self.page_rendered(1ms);
   self.log_line(LogLevel::kWarn);
+  self.notifications_sent("http://am:9093", 3, true, 2ms);
+  self.notifications_dropped("http://am:9093", 1);
+  self.notification_queue("http://am:9093", 2, 10'000);
+  self.alertmanagers_discovered(1);
+  self.alerts_untold(0);
+  self.heartbeat_sent(WallTime(1h));
+  self.state_writable(true);
 }
 
 }  // namespace
