@@ -8,6 +8,7 @@
 
 #include "app/commands.h"
 #include "app/daemon.h"
+#include "app/notify.h"
 #include "app/rule_commands.h"
 #include "app/terminal.h"
 #include "app/version.h"
@@ -58,6 +59,8 @@ struct Parsed {
   RecordOptions record;
   std::string record_duration;
   ReplayOptions replay;
+  NotifyTestOptions notify;
+  std::string notify_wait;
   std::string check_file;
   std::string describe_what;
   bool json = false;
@@ -150,6 +153,11 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     if (!parsed.look_timeout.empty())
       parsed.backups.look.timeout = *parse_duration(parsed.look_timeout);
     return backups_command(parsed.backups, log);
+  }
+  if (app.got_subcommand("notify")) {
+    parsed.notify.json = parsed.json;
+    if (!parsed.notify_wait.empty()) parsed.notify.wait = *parse_duration(parsed.notify_wait);
+    return notify_test_command(parsed.notify, log);
   }
   if (app.got_subcommand("restore-plan")) {
     RestorePlanOptions& plan = parsed.restore_plan;
@@ -249,6 +257,34 @@ void add_check_rules(CLI::App& check, Parsed& parsed) {
       ->excludes(none);
   rules->add_flag("--ignore-unknown-fields", options.ignore_unknown);
   rules->footer("\nExit codes: 0 they load; 1 one does not; 2 wrong usage; 3 see --lint-fatal.\n");
+}
+
+void add_notify(CLI::App& app, Parsed& parsed) {
+  CLI::App* notify = app.add_subcommand("notify", "prove that alerts reach somebody");
+  notify->require_subcommand(1);
+  CLI::App* test = notify->add_subcommand(
+      "test", "send a test page through every Alertmanager, follow it, and resolve it");
+  test->add_option("--config.file", parsed.notify.config_file, "as that of run");
+  test->add_option("--alertmanager", parsed.notify.alertmanagers,
+                   "URL of one, instead of those of the configuration; may be given several times")
+      ->take_all();
+  test->add_option("--label", parsed.notify.labels,
+                   "NAME=VALUE, to take the route of other alerts; severity=critical if not given")
+      ->take_all();
+  test->add_option("--wait", parsed.notify_wait, "for the notification; 1m if not given")
+      ->check(CLI::Validator(
+          [](const std::string& text) {
+            const Result<Duration> wait = parse_duration(text);
+            return wait ? std::string() : wait.error().message();
+          },
+          "DURATION"));
+  test->add_flag("--json", parsed.json);
+  add_log_options(*test, parsed.log);
+  test->footer(
+      "\nSteps: accepted, present (read back), routed (to a receiver that reaches somebody), not\n"
+      "withheld (silenced, inhibited, muted), notified (by Alertmanager's own metrics), resolved.\n"
+      "Exit codes: 0 each Alertmanager has told somebody; 1 one has not, or it cannot be known;\n"
+      "2 wrong usage.\n");
 }
 
 void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed) {
@@ -353,6 +389,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_test(app, parsed);
   add_backups(app, parsed);
   add_restore_plan(app, parsed);
+  add_notify(app, parsed);
 
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
   record->add_option("--config.file", parsed.record.config_file);
