@@ -269,25 +269,26 @@ Task<PgResult<PgRows>> PgConnection::Impl::take_synced(SteadyTime deadline) {
   co_return failure;
 }
 
-Task<PgResult<std::unique_ptr<PgConnection>>> PgConnection::connect(EventLoop& loop,
-                                                                    Resolver& resolver,
-                                                                    PgTarget target,
-                                                                    SteadyTime deadline) {
-  std::optional<PgCertificate> certificate;
+Task<PgResult<std::unique_ptr<PgConnection>>> PgConnection::connect(
+    EventLoop& loop, Resolver& resolver, PgTarget target, SteadyTime deadline, PgTrace* trace) {
+  PgTrace own;
+  PgTrace& steps = trace != nullptr ? *trace : own;
   PgResult<PgOpened> opened =
-      co_await pg_open(loop, resolver, std::move(target), PgGoal::kSession, deadline, certificate);
+      co_await pg_open(loop, resolver, std::move(target), PgGoal::kSession, deadline, steps);
   if (!opened) co_return opened.failure();
   auto impl = std::make_unique<Impl>(loop, std::move(opened->conn), std::move(opened->address));
-  impl->certificate = std::move(certificate);
+  impl->certificate = steps.certificate;
   co_return std::unique_ptr<PgConnection>(new PgConnection(std::move(impl)));
 }
 
 Task<PgKnock> PgConnection::knock(EventLoop& loop, Resolver& resolver, PgTarget target,
                                   SteadyTime deadline) {
   PgKnock knock;
-  const PgResult<PgOpened> opened = co_await pg_open(
-      loop, resolver, std::move(target), PgGoal::kAdmission, deadline, knock.certificate);
+  PgTrace trace;
+  const PgResult<PgOpened> opened =
+      co_await pg_open(loop, resolver, std::move(target), PgGoal::kAdmission, deadline, trace);
   if (!opened) knock.failure = opened.failure();
+  knock.certificate = std::move(trace.certificate);
   co_return knock;
 }
 

@@ -58,6 +58,16 @@ struct PgCertificate {
   WallTime not_after;
 };
 
+// When the steps of a connect ended, at the address that was tried last. What is not set was not
+// reached, or is not part of it.
+struct PgTrace {
+  SteadyTime begun;
+  std::optional<SteadyTime> connected;  // TCP
+  std::optional<SteadyTime> secured;    // TLS
+  std::optional<SteadyTime> answered;   // the server's first word about the startup packet
+  std::optional<PgCertificate> certificate;
+};
+
 // How a trial connect went.
 struct PgKnock {
   std::optional<PgFailure> failure;          // none: the server admits connections
@@ -114,11 +124,11 @@ class PgConnection {
   // The deadline covers resolve, connect, TLS and authentication; a name with several addresses
   // shares it between them. Errors, beside a SQLSTATE where the server gave one: kNotFound (name,
   // database), kTimeout, kUnavailable (refused, reset, TLS, 53300, 57P03), kUnauthorized (28xxx, no
-  // password), kForbidden, kInvalid (settings that libpq refuses).
-  [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(EventLoop& loop,
-                                                                             Resolver& resolver,
-                                                                             PgTarget target,
-                                                                             SteadyTime deadline);
+  // password), kForbidden, kInvalid (settings that libpq refuses). `trace`, which must outlive the
+  // task, is filled in as far as it came, also when it fails or is destroyed.
+  [[nodiscard]] static Task<PgResult<std::unique_ptr<PgConnection>>> connect(
+      EventLoop& loop, Resolver& resolver, PgTarget target, SteadyTime deadline,
+      PgTrace* trace = nullptr);
   // Whether the server admits connections now, up to its first answer: no login, as PQping() does
   // it. Failures are those of connect(); a server that refuses behind TLS shows its certificate,
   // too.

@@ -196,10 +196,49 @@ std::optional<PgCertificate> certificate_of(PGconn* conn) {
                        name_text(X509_get_issuer_name(certificate.get())), *not_before, *not_after};
 }
 
+// The TLS of a connection, kept beyond the failure with which libpq lets go of it: of a certificate
+// libpq says only that it was not accepted.
+class Handshake {
+ public:
+  void hold(PGconn* conn) {
+    if (ssl_) return;
+    auto* ssl = static_cast<SSL*>(PQsslStruct(conn, "OpenSSL"));
+    if (ssl == nullptr || SSL_up_ref(ssl) != 1) return;
+    ssl_.reset(ssl);
+  }
+  // The failure with what is wrong with the certificate, if anything is.
+  [[nodiscard]] PgFailure explain(PgFailure failure) const {
+    const long verdict = ssl_ ? SSL_get_verify_result(ssl_.get()) : X509_V_OK;
+    if (failure.phase != PgPhase::kTls || verdict == X509_V_OK) return failure;
+    failure.error = Error(failure.error.code(),
+                          failure.error.message() + ": " + X509_verify_cert_error_string(verdict));
+    return failure;
+  }
+
+ private:
+  struct Free {
+    void operator()(SSL* ssl) const { SSL_free(ssl); }
+  };
+  std::unique_ptr<SSL, Free> ssl_;
+};
+
+void note_progress(PGconn* conn, SteadyTime now, PgTrace& trace) {
+  const ConnStatusType status = PQstatus(conn);
+  const bool secured = PQsslInUse(conn) == 1 && status != CONNECTION_SSL_STARTUP;
+  // Not the first byte: after a handshake of TLS 1.3 come session tickets.
+  const bool answered = PQconnectionUsedPassword(conn) == 1 || status == CONNECTION_AUTH_OK ||
+                        status == CONNECTION_OK;
+  if (status != CONNECTION_STARTED && !trace.connected) trace.connected = now;
+  if (secured && !trace.secured) trace.secured = now;
+  if (answered && !trace.answered) trace.answered = now;
+}
+
 // One address, up to the goal.
 Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::string hostaddr,
-                                    PgGoal goal, SteadyTime deadline,
-                                    std::optional<PgCertificate>& certificate) {
+                                    PgGoal goal, SteadyTime deadline, PgTrace& trace) {
+  trace = PgTrace{};
+  trace.begun = loop.now();
+  Handshake handshake;
   PgHandle conn = start_connection(target, hostaddr);
   if (!conn) co_return PgFailure{Error(ErrorCode::kUnavailable, "out of memory"), "", {}};
   PQsetErrorVerbosity(conn.get(), PQERRORS_VERBOSE);
@@ -223,9 +262,15 @@ Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::strin
     }
     const bool gone = next == PGRES_POLLING_READING && hung_up(socket);
     // Before the poll: libpq lets go of it with a refusal.
-    if (phase == PgPhase::kLogin && !certificate) certificate = certificate_of(conn.get());
+    if (phase == PgPhase::kTls) handshake.hold(conn.get());
+    if (phase == PgPhase::kLogin && !trace.certificate) {
+      trace.certificate = certificate_of(conn.get());
+    }
     next = PQconnectPoll(conn.get());
-    if (next == PGRES_POLLING_FAILED) co_return connect_failure(conn.get(), phase, gone);
+    if (next == PGRES_POLLING_FAILED) {
+      co_return handshake.explain(connect_failure(conn.get(), phase, gone));
+    }
+    note_progress(conn.get(), loop.now(), trace);
     // The server has answered the startup packet, and not with a refusal.
     if (goal == PgGoal::kAdmission && phase == PgPhase::kLogin) break;
   }
@@ -278,7 +323,7 @@ std::string pg_one_line(std::string_view text) {
 }
 
 Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget target, PgGoal goal,
-                                 SteadyTime deadline, std::optional<PgCertificate>& certificate) {
+                                 SteadyTime deadline, PgTrace& trace) {
   const PgResult<std::vector<std::string>> addresses =
       co_await addresses_of(resolver, target, deadline);
   if (!addresses) co_return addresses.failure();
@@ -287,8 +332,7 @@ Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget t
   for (const std::string& hostaddr : *addresses) {
     const SteadyTime now = loop.now();
     const SteadyTime share = now + (deadline - now) / static_cast<Duration::rep>(left--);
-    certificate.reset();
-    PgResult<PgHandle> conn = co_await connect_to(loop, target, hostaddr, goal, share, certificate);
+    PgResult<PgHandle> conn = co_await connect_to(loop, target, hostaddr, goal, share, trace);
     if (conn) co_return PgOpened{std::move(*conn), address_text(target, hostaddr)};
     failure = conn.failure();
     // A server that answered would say the same at its other addresses, or is another server.

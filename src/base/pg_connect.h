@@ -27,10 +27,10 @@ struct PgOpened {
 enum class PgGoal { kSession, kAdmission };
 
 // As PgConnection::connect(); with kAdmission the handle is good for nothing but to be closed.
-// `certificate`, which must outlive the task, gets what the last server showed, refusal or not.
+// `trace`, which must outlive the task, gets how far it came, and what the last server showed,
+// refusal or not.
 [[nodiscard]] Task<PgResult<PgOpened>> pg_open(EventLoop& loop, Resolver& resolver, PgTarget target,
-                                               PgGoal goal, SteadyTime deadline,
-                                               std::optional<PgCertificate>& certificate);
+                                               PgGoal goal, SteadyTime deadline, PgTrace& trace);
 
 // PostgreSQL's errcodes.txt, as far as what to do differs.
 [[nodiscard]] ErrorCode pg_error_code(std::string_view sqlstate);
