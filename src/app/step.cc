@@ -24,6 +24,22 @@ std::shared_ptr<const Moment> step(State& state, model::World world, const confi
   return moment;
 }
 
+namespace {
+
+// The slowest of them decides; one that fails takes a deadline for each step.
+Duration endpoints_freshness(const config::Endpoints& settings) {
+  constexpr int kSteps = 4;
+  Duration interval = std::max(settings.interval, settings.failure_interval);
+  Duration timeout = settings.timeout;
+  for (const config::Endpoint& endpoint : settings.addresses) {
+    if (endpoint.interval) interval = std::max(interval, *endpoint.interval);
+    if (endpoint.timeout) timeout = std::max(timeout, *endpoint.timeout);
+  }
+  return 3 * interval + kSteps * timeout;
+}
+
+}  // namespace
+
 model::Freshness freshness_of(const config::Config& config) {
   return {
       .kubernetes = 3 * config.kubernetes.health_interval,
@@ -33,6 +49,7 @@ model::Freshness freshness_of(const config::Config& config) {
       .pgbouncer = 3 * config.pgbouncer.interval + config.pgbouncer.query_timeout,
       .filesystems = 3 * config.filesystems.interval + config.filesystems.timeout,
       .scrapes = 3 * config.scrape.interval + config.scrape.timeout,
+      .endpoints = endpoints_freshness(config.endpoints),
       // A pass over a large archive may take minutes, however short the interval is.
       .archives = std::max(model::Freshness().archives, 3 * config.object_stores.listing_interval +
                                                             config.object_stores.request_timeout),

@@ -30,6 +30,9 @@ Result<model::FilesystemSlice> decode(JsonValue value, const model::FilesystemSl
 Result<model::ArchiveSlice> decode(JsonValue value, const model::ArchiveSlice* /*tag*/) {
   return model::decode_archive_slice(value);
 }
+Result<model::ProbeSlice> decode(JsonValue value, const model::ProbeSlice* /*tag*/) {
+  return model::decode_probe_slice(value);
+}
 
 // Calls f(name, place) for each slice that tapes hold.
 template <typename F>

@@ -283,6 +283,12 @@ World assemble(const Slices& slices, const Freshness& freshness, WallTime now,
   world.archives = fresh_slice(slices.archives, stores, [&](ArchiveSlice& slice) {
     return age_all(slice.archives, [&](const auto& a) { return fresh(a, stores, freshness); });
   });
+  const Staleness probes = staleness("endpoints", freshness.endpoints);
+  world.probes = fresh_slice(slices.probes, probes, [&](ProbeSlice& slice) {
+    return age_all(slice.endpoints, [&](const auto& e) {
+      return fresh(e, &EndpointProbe::last, probes, text(e->id));
+    });
+  });
   return world;
 }
 

@@ -22,6 +22,7 @@ struct Freshness {
   Duration pgbouncer = std::chrono::seconds(15);
   Duration filesystems = std::chrono::minutes(3);
   Duration scrapes = std::chrono::seconds(45);
+  Duration endpoints = std::chrono::seconds(60);
   Duration archives = std::chrono::minutes(10);        // of a listing
   Duration archive_settings = std::chrono::hours(18);  // and of the last listing of everything
 };

@@ -75,6 +75,15 @@ bool read(JsonValue from, Lsn& to, Problem& problem) {
 bool read(JsonValue from, Reachability& to, Problem& problem) {
   return take(parse_reachability(from.string().value_or("")), to, "a reachability", problem);
 }
+bool read(JsonValue from, ProbePhase& to, Problem& problem) {
+  return take(parse_probe_phase(from.string().value_or("")), to, "a phase of a probe", problem);
+}
+bool read(JsonValue from, ProbeFault& to, Problem& problem) {
+  return take(parse_probe_fault(from.string().value_or("")), to, "a fault of a probe", problem);
+}
+bool read(JsonValue from, Hop& to, Problem& problem) {
+  return take(parse_hop(from.string().value_or("")), to, "a hop", problem);
+}
 
 bool read_why(JsonValue from, Why& to, Problem& problem) {
   const auto absence = parse_absence(from["absent"].string().value_or(""));

@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "model/archive.h"
+#include "model/endpoint.h"
 #include "model/filesystem.h"
 #include "model/kubernetes.h"
 #include "model/pgbouncer.h"
@@ -23,6 +24,8 @@ void encode(JsonWriter& out, const PostgresSlice& slice);
 void encode(JsonWriter& out, const PgBouncerSlice& slice);
 void encode(JsonWriter& out, const FilesystemSlice& slice);
 void encode(JsonWriter& out, const ArchiveSlice& slice);
+void encode(JsonWriter& out, const ProbeSlice& slice);
+void encode(JsonWriter& out, const EndpointProbe& probe);
 void encode(JsonWriter& out, const Archive& archive);
 void encode(JsonWriter& out, const Cluster& cluster);
 void encode(JsonWriter& out, const Pod& pod);
@@ -35,5 +38,6 @@ void encode(JsonWriter& out, const SourceReport& report);
 [[nodiscard]] Result<PgBouncerSlice> decode_pgbouncer_slice(JsonValue value);
 [[nodiscard]] Result<FilesystemSlice> decode_filesystem_slice(JsonValue value);
 [[nodiscard]] Result<ArchiveSlice> decode_archive_slice(JsonValue value);
+[[nodiscard]] Result<ProbeSlice> decode_probe_slice(JsonValue value);
 
 }  // namespace keelwatch::model

@@ -39,6 +39,9 @@ inline void put(JsonWriter& out, WallTime v) { out.value(format_rfc3339(v, 9)); 
 inline void put(JsonWriter& out, Duration v) { out.value(v.count()); }
 inline void put(JsonWriter& out, Lsn v) { out.value(to_string(v)); }
 inline void put(JsonWriter& out, Reachability v) { out.value(to_string(v)); }
+inline void put(JsonWriter& out, ProbePhase v) { out.value(to_string(v)); }
+inline void put(JsonWriter& out, ProbeFault v) { out.value(to_string(v)); }
+inline void put(JsonWriter& out, Hop v) { out.value(to_string(v)); }
 
 template <typename T>
 void put(JsonWriter& out, const std::optional<T>& v) {
@@ -121,6 +124,9 @@ bool read(JsonValue from, WallTime& to, Problem& problem);
 bool read(JsonValue from, Duration& to, Problem& problem);
 bool read(JsonValue from, Lsn& to, Problem& problem);
 bool read(JsonValue from, Reachability& to, Problem& problem);
+bool read(JsonValue from, ProbePhase& to, Problem& problem);
+bool read(JsonValue from, ProbeFault& to, Problem& problem);
+bool read(JsonValue from, Hop& to, Problem& problem);
 bool read_why(JsonValue from, Why& to, Problem& problem);
 
 template <HasFields T>

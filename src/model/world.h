@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "model/archive.h"
+#include "model/endpoint.h"
 #include "model/filesystem.h"
 #include "model/kubernetes.h"
 #include "model/pgbouncer.h"
@@ -23,6 +24,7 @@ struct Slices {
   std::shared_ptr<const FilesystemSlice> filesystems = nullptr;
   std::shared_ptr<const ScrapeSlice> scrapes = nullptr;
   std::shared_ptr<const ArchiveSlice> archives = nullptr;
+  std::shared_ptr<const ProbeSlice> probes = nullptr;
 
   // Calls f(name, place) with the member of each source, a shared_ptr<const Slice> Slices::*.
   template <typename F>
@@ -33,6 +35,7 @@ struct Slices {
     f(std::string_view("filesystems"), &Slices::filesystems);
     f(std::string_view("scrapes"), &Slices::scrapes);
     f(std::string_view("archives"), &Slices::archives);
+    f(std::string_view("probes"), &Slices::probes);
   }
 
   // Takes over those that `news` has.
