@@ -7,6 +7,7 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/host_port.h"
 #include "base/time_text.h"
 #include "config/settings.h"
 
@@ -109,6 +110,36 @@ void check_key(const AccessKey& key, MappingReader& map, Diagnostics& problems) 
               fmt::format("needs {} as well", has_id ? "secret_key_file" : "access_key_file"));
   } else if (!key.session_token_file.empty() && key.access_key_file.empty()) {
     map.error("session_token_file", "needs access_key_file and secret_key_file as well");
+  }
+}
+
+void check_proxy(const std::string& proxy, MappingReader& map) {
+  if (proxy.empty() || parse_host_port(proxy)) return;
+  map.error("socks5", fmt::format("{} is not the address of a proxy", in_quotes(proxy)),
+            "write it like 127.0.0.1:1055");
+}
+
+void check_endpoint_address(const Endpoint& e, MappingReader& map, Diagnostics& problems) {
+  if (e.address.empty()) return;
+  if (e.address.find('@') != std::string::npos || e.address.starts_with("postgres")) {
+    const SourceSpan where = map.span("address");
+    if (e.address.find("://") != std::string::npos || e.address.find('@') != std::string::npos) {
+      problems.hide_lines(where.line, where.line);  // it may hold a password
+      map.error("address", "is a connection string",
+                "give host:port, and the login as user and so on");
+      return;
+    }
+  }
+  if (e.kind == "http") {
+    if (is_web_address(e.address)) return;
+    map.error("address", fmt::format("{} is not a web address", in_quotes(e.address)),
+              "start it with https:// or http://");
+  } else if (is_web_address(e.address)) {
+    map.error("address", fmt::format("{} is a web address", in_quotes(e.address)),
+              "set kind: http, or write it like pg.example.org:5432");
+  } else if (!parse_host_port(e.address)) {
+    map.error("address", fmt::format("{} has no host and port", in_quotes(e.address)),
+              "write it like pg.example.org:5432, or [fd7a::1]:5432");
   }
 }
 
@@ -251,6 +282,32 @@ void check(const ObjectStores& s, MappingReader& map, Diagnostics& problems) {
   }
 }
 
+void check(Endpoint& e, MappingReader& map, Diagnostics& problems) {
+  displace_other_password(e.login, map);
+  check_login(e.login, map, problems);
+  check_endpoint_address(e, map, problems);
+  check_proxy(e.socks5, map);
+  if (e.kind == "postgres") return;
+  if (e.role != "none") {
+    map.error("role", fmt::format("says nothing of kind {}", e.kind),
+              "only kind postgres tells what is found at an address");
+  }
+  if (e.kind == "tcp" && gives(map, "tls_name")) {
+    map.warning("tls_name", "has no effect with kind tcp", "kind tls checks a certificate");
+  }
+}
+
+void check(const Endpoints& e, MappingReader& map, Diagnostics& problems) {
+  check_login(e.login, map, problems);
+  check_proxy(e.socks5, map);
+  if (e.failures > 1 && e.failure_interval < e.timeout) {
+    map.warning(map.node("failure_interval") ? "failure_interval" : "timeout",
+                fmt::format("the probe that confirms a failure is due after {}, before a step is "
+                            "given up after {}",
+                            format_duration(e.failure_interval), format_duration(e.timeout)));
+  }
+}
+
 std::string identity(const PostgresInstance& i) { return i.name; }
 std::string identity(const PostgresCluster& c) { return c.name.empty() ? "" : c.ns + '/' + c.name; }
 std::string identity(const PgBouncerInstance& i) { return i.name; }
@@ -260,6 +317,10 @@ std::string identity(const ScrapeTarget& t) { return t.url; }
 std::string identity(const ArchivedServer& s) { return s.name; }
 std::string identity(const ObjectStore& s) {
   return s.destination.empty() ? "" : s.endpoint + ' ' + s.destination;
+}
+std::string identity(const Endpoint& e) {
+  const std::string& name = e.name.empty() ? e.address : e.name;
+  return name.empty() ? "" : e.ns + '/' + name;
 }
 std::string identity(const ThresholdOverride& t) {
   return t.cluster.empty() ? "" : t.ns + '/' + t.cluster;

@@ -33,6 +33,8 @@ void check(const ObjectStores& part, MappingReader& map, Diagnostics& problems);
 void check(const Alertmanager& part, MappingReader& map, Diagnostics& problems);
 void check(const Relabel& part, MappingReader& map, Diagnostics& problems);
 void check(const Heartbeat& part, MappingReader& map, Diagnostics& problems);
+void check(Endpoint& part, MappingReader& map, Diagnostics& problems);
+void check(const Endpoints& part, MappingReader& map, Diagnostics& problems);
 void check(const Alerts& part, MappingReader& map, Diagnostics& problems);
 
 // Reports a secret that stands in the file itself, and hides it.
@@ -51,6 +53,7 @@ void refuse_secret(std::string_view key, std::string_view what, MappingReader& m
 [[nodiscard]] std::string identity(const ScrapeTarget& item);
 [[nodiscard]] std::string identity(const ArchivedServer& item);
 [[nodiscard]] std::string identity(const ObjectStore& item);
+[[nodiscard]] std::string identity(const Endpoint& item);
 [[nodiscard]] std::string identity(const ThresholdOverride& item);
 [[nodiscard]] std::string identity(const Alertmanager& item);
 [[nodiscard]] std::string identity(const Relabel& item);

@@ -215,6 +215,47 @@ struct ObjectStores {
   bool operator==(const ObjectStores&) const = default;
 };
 
+// An address that is tried as a client would use it.
+struct Endpoint {
+  std::string name;     // empty: as the address
+  std::string address;  // required: host:port, or http:// or https:// with kind http
+  std::string kind = "postgres";
+  std::string role = "none";  // rw, ro: what must be found there
+  std::string ns;
+  std::string cluster;  // the database cluster that it leads to
+  std::string hop = "other";
+  std::string tls_name;  // that the certificate must bear; empty: the host
+  std::string socks5;    // host:port of a proxy; empty: that of endpoints
+  std::optional<Duration> interval;
+  std::optional<Duration> timeout;
+  PostgresLogin login;  // unset keys fall back to endpoints.*
+
+  bool operator==(const Endpoint&) const = default;
+};
+
+// A role that nothing else uses has a pool of its own behind PgBouncer.
+[[nodiscard]] inline PostgresLogin probe_login() {
+  PostgresLogin login;
+  login.user = "keelwatch_probe";
+  return login;
+}
+
+struct Endpoints {
+  std::string vantage = "keelwatch";        // what this process is called as a place to look from
+  bool discover = true;                     // Services, poolers and Pods that Kubernetes tells of
+  Duration interval = seconds(15);          // between two probes of an address
+  Duration timeout = seconds(5);            // of each step of a probe
+  int failures = 2;                         // in a row, before an address counts as failing
+  Duration failure_interval = seconds(20);  // to the probe that confirms a failure
+  bool canary = true;                       // hold one session to each PostgreSQL address
+  bool large_result = true;                 // ask for 8 KiB, too
+  std::string socks5;                       // host:port; empty: no proxy
+  PostgresLogin login = probe_login();
+  std::vector<Endpoint> addresses;
+
+  bool operator==(const Endpoints&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
@@ -327,6 +368,7 @@ struct Config {
   Filesystems filesystems;
   Scrape scrape;
   ObjectStores object_stores;
+  Endpoints endpoints;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;

@@ -47,6 +47,12 @@ inline constexpr std::size_t kVolumeStatsSamples = 100'000;  // six per mounted 
 inline constexpr std::size_t kKubelets = 5'000;              // Kubernetes' own limit of nodes
 inline constexpr std::size_t kScrapeTargets = 1'000;
 
+// Endpoints.
+inline constexpr std::size_t kEndpoints =
+    1'000;  // each has at most one probe under way, one canary
+inline constexpr std::size_t kAddressesOfAName = 16;      // a larger answer of DNS is cut
+inline constexpr std::size_t kProbeHttpBytes = 1 * kMiB;  // of a page that only has to be there
+
 // Object stores.
 inline constexpr std::size_t kS3PageBytes = 8 * kMiB;  // 1,000 keys of 1,024 bytes: 3 MiB encoded
 inline constexpr std::size_t kS3RefusalBytes = 64 * kKiB;  // an error takes 500 bytes

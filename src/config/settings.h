@@ -52,6 +52,11 @@ inline constexpr std::array<std::string_view, 3> kVolumeRoles = {"PG_DATA", "PG_
 inline constexpr std::array<std::string_view, 6> kSslModes = {
     "disable", "allow", "prefer", "require", "verify-ca", "verify-full"};
 inline constexpr std::array<std::string_view, 3> kAddressing = {"auto", "path", "virtual"};
+inline constexpr std::array<std::string_view, 4> kEndpointKinds = {"postgres", "tcp", "tls",
+                                                                   "http"};
+inline constexpr std::array<std::string_view, 3> kEndpointRoles = {"rw", "ro", "none"};
+inline constexpr std::array<std::string_view, 6> kHops = {"pod",     "service", "pooler",
+                                                          "tailnet", "egress",  "other"};
 struct SwitchWords {};
 inline constexpr std::array<std::pair<std::string_view, Switch>, 5> kSwitchWords = {{
     {"auto", Switch::kAuto},
@@ -188,6 +193,23 @@ void visit_console_login(Visitor& v, PostgresLogin& l) {
   v.value("sslmode", l.sslmode, OneOf{kSslModes}, "How far TLS is demanded, as libpq names it.");
   v.value("sslrootcert", l.sslrootcert, FileName{},
           "File of the CA that PgBouncer, or the metrics of a pooler, are checked with.");
+  v.value("sslcert", l.sslcert, FileName{}, "File of the client certificate.");
+  v.value("sslkey", l.sslkey, FileName{}, "File of the client certificate's key.");
+}
+
+// A role of its own: behind PgBouncer it then has a pool of its own.
+template <typename Visitor>
+void visit_probe_login(Visitor& v, PostgresLogin& l) {
+  v.value(
+      "user", l.user, SomeText{},
+      "Role to log in as; it needs no right but to connect, and should be used by nothing else.");
+  v.value("password_file", l.password_file, FileName{},
+          "File whose first line is the password; read again when it changes.");
+  v.value("passfile", l.passfile, FileName{}, "Password file in libpq's .pgpass format.");
+  v.value("dbname", l.dbname, SomeText{}, "Database to connect to.");
+  v.value("sslmode", l.sslmode, OneOf{kSslModes}, "How far TLS is demanded, as libpq names it.");
+  v.value("sslrootcert", l.sslrootcert, FileName{},
+          "File of the CA that the server is checked with.");
   v.value("sslcert", l.sslcert, FileName{}, "File of the client certificate.");
   v.value("sslkey", l.sslkey, FileName{}, "File of the client certificate's key.");
 }
@@ -353,6 +375,59 @@ void visit_settings(Visitor& v, ObjectStores& s) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, Endpoint& e) {
+  v.value("address", e.address, RequiredText{},
+          "host:port as clients use it, or with kind http an http:// or https:// address.");
+  v.value("name", e.name, AnyText{}, "What metrics call it; empty: the address.");
+  v.value("kind", e.kind, OneOf{kEndpointKinds}, "What is spoken there.");
+  v.value("role", e.role, OneOf{kEndpointRoles},
+          "What must be found there: a server that can be written to (rw), or a standby (ro).");
+  v.value("namespace", e.ns, AnyText{}, "Namespace of the cluster that it leads to.");
+  v.value("cluster", e.cluster, AnyText{}, "Name of the database cluster that it leads to.");
+  v.value("hop", e.hop, OneOf{kHops}, "Where on the way to the database it stands.");
+  v.value("tls_name", e.tls_name, AnyText{},
+          "Name that the certificate must bear; empty: the host. CloudNativePG's certificates name "
+          "CLUSTER-rw.");
+  v.value("socks5", e.socks5, AnyText{}, "host:port of the SOCKS5 proxy that leads there.");
+  v.value("interval", e.interval, kInterval, "Time between two probes; unset: as above.");
+  v.value("timeout", e.timeout, kTimeout, "Deadline of each step of it; unset: as above.");
+  visit_probe_login(v, e.login);
+}
+
+inline Endpoint endpoint_with(const PostgresLogin& login) {
+  Endpoint endpoint;
+  endpoint.login = login;
+  return endpoint;
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Endpoints& e) {
+  v.value("vantage", e.vantage, SomeText{},
+          "What this process is called as a place to look from; label vantage.");
+  v.value("discover", e.discover, OnOff{},
+          "Whether to probe the Services, poolers and Pods that Kubernetes tells of.");
+  v.value("interval", e.interval, kInterval, "Time between two probes of an address.");
+  v.value("timeout", e.timeout, kTimeout,
+          "Deadline of resolving, of connecting with the login, and of each statement.");
+  v.value("failures", e.failures, IntegerRange{.min = 1, .max = 100},
+          "Probes that must fail in a row before an address counts as failing.");
+  v.value("failure_interval", e.failure_interval, kInterval,
+          "Time from a failed probe to the one that confirms it; longer than a failover of the "
+          "address takes.");
+  v.value(
+      "canary", e.canary, OnOff{},
+      "Whether to hold a session to each PostgreSQL address that is no Pod, which shows whether "
+      "old sessions die silently.");
+  v.value("large_result", e.large_result, OnOff{},
+          "Whether to ask for a result of 8 KiB as well, which a wrong MTU swallows.");
+  v.value("socks5", e.socks5, AnyText{},
+          "host:port of a SOCKS5 proxy for all addresses of the tailnet and those listed here.");
+  visit_probe_login(v, e.login);
+  v.list("addresses", e.addresses, endpoint_with(e.login),
+         "Addresses listed by hand; what one does not set of the login is taken from above.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Thresholds& t) {
   v.value("replication_lag_bytes", t.replication_lag_bytes, ByteCount{},
           "A standby that is more WAL behind is lagging.");
@@ -489,6 +564,7 @@ void visit_settings(Visitor& v, Config& c) {
   v.section("filesystems", c.filesystems, "How full the databases' file systems are.");
   v.section("scrape", c.scrape, "Pages of others that rules may speak of; off by default.");
   v.section("object_stores", c.object_stores, "How the archives of base backups and WAL are read.");
+  v.section("endpoints", c.endpoints, "Addresses that are tried as a client would use them.");
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, override_of(c.thresholds),
          "Other thresholds for single clusters; what one does not set is taken from above.");
