@@ -5,6 +5,7 @@
 #include "app/credentials.h"
 #include "discovery/archives.h"
 #include "discovery/discover.h"
+#include "discovery/endpoints.h"
 #include "discovery/poolers.h"
 
 namespace keelwatch::app {
@@ -20,6 +21,7 @@ SourceSet::SourceSet(EventLoop& control, const Clock& clock, Logger& log,
   start_filesystems();
   start_scrapes();
   start_object_stores();
+  start_endpoints();
   rediscover();
   start_kubernetes();
 }
@@ -91,6 +93,14 @@ void SourceSet::start_object_stores() {
         });
 }
 
+void SourceSet::start_endpoints() {
+  start(endpoints_, "endpoints",
+        [settings = config_->endpoints,
+         publish = publisher(&model::Slices::probes)](sources::SourceContext context) {
+          return std::make_unique<sources::EndpointsSource>(context, settings, publish);
+        });
+}
+
 void SourceSet::rediscover() {
   const std::shared_ptr<const model::KubernetesSlice> slice = newest_kubernetes_.read();
   postgres_.tell(discovery::discover(*config_, slice.get(), read_credential, postgres_.targets));
@@ -100,6 +110,8 @@ void SourceSet::rediscover() {
   scrapes_.tell(discovery::discover_scrapes(*config_, slice.get(), scrapes_.targets));
   object_stores_.tell(discovery::discover_archives(*config_, slice.get(), read_credential,
                                                    aws_environment(), object_stores_.targets));
+  endpoints_.tell(
+      discovery::discover_endpoints(*config_, slice.get(), read_credential, endpoints_.targets));
 }
 
 // A changed list of clusters or poolers, or how to reach one, is a matter of targets; only the pace
@@ -128,6 +140,12 @@ void SourceSet::set_config(std::shared_ptr<const config::Config> config) {
   listing_pace.key = config_->object_stores.key;
   listing_pace.stores = config_->object_stores.stores;
   if (listing_pace != config_->object_stores) start_object_stores();
+
+  config::Endpoints probing = old->endpoints;
+  probing.discover = config_->endpoints.discover;
+  probing.login = config_->endpoints.login;
+  probing.addresses = config_->endpoints.addresses;
+  if (probing != config_->endpoints) start_endpoints();
 
   rediscover();
   if (kubernetes_changed) start_kubernetes();

@@ -17,11 +17,13 @@
 #include "base/published.h"
 #include "config/config.h"
 #include "discovery/archives.h"
+#include "discovery/endpoints.h"
 #include "discovery/kubelets.h"
 #include "discovery/poolers.h"
 #include "discovery/scrapes.h"
 #include "discovery/targets.h"
 #include "model/world.h"
+#include "sources/endpoints/endpoints_source.h"
 #include "sources/filesystem/filesystem_source.h"
 #include "sources/kubernetes/kubernetes_source.h"
 #include "sources/object_store/object_store_source.h"
@@ -81,6 +83,7 @@ class SourceSet {
   void start_filesystems();
   void start_scrapes();
   void start_object_stores();
+  void start_endpoints();
 
   EventLoop& control_;
   const Clock& clock_;
@@ -93,6 +96,7 @@ class SourceSet {
   Targeted<sources::FilesystemSource, discovery::KubeletTargets> filesystems_;
   Targeted<sources::ScrapeSource, discovery::ScrapeTargets> scrapes_;
   Targeted<sources::ObjectStoreSource, discovery::ArchiveTargets> object_stores_;
+  Targeted<sources::EndpointsSource, discovery::EndpointTargets> endpoints_;
   std::optional<SourceThread<sources::KubernetesSource>> kubernetes_;
 };
 
