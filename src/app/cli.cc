@@ -10,6 +10,7 @@
 #include "app/daemon.h"
 #include "app/notify.h"
 #include "app/rule_commands.h"
+#include "app/probe_command.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/file.h"
@@ -53,6 +54,9 @@ struct Parsed {
   CheckRulesOptions check_rules;
   TestRulesOptions test_rules;
   BackupsOptions backups;
+  ProbeOptions probe;
+  std::string probe_timeout;
+  bool no_large_result = false;
   RestorePlanOptions restore_plan;
   std::string look_timeout;
   std::string restore_to;
@@ -165,6 +169,12 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     if (!parsed.restore_to.empty()) plan.request.to = *parse_rfc3339(parsed.restore_to);
     return restore_plan_command(plan, log);
   }
+  if (app.got_subcommand("probe")) {
+    parsed.probe.json = parsed.json;
+    parsed.probe.large_result = !parsed.no_large_result;
+    if (!parsed.probe_timeout.empty()) parsed.probe.timeout = *parse_duration(parsed.probe_timeout);
+    return probe_command(parsed.probe);
+  }
   if (app.got_subcommand("record")) {
     if (!parsed.record_duration.empty()) {
       parsed.record.duration = *parse_duration(parsed.record_duration);
@@ -178,14 +188,17 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
   return Daemon(parsed.run, log).run();
 }
 
-void add_query(CLI::App& app, Parsed& parsed) {
-  const CLI::Validator above_zero(
+CLI::Validator above_zero() {
+  return CLI::Validator(
       [](const std::string& text) {
         const Result<Duration> timeout = parse_duration(text);
         if (!timeout) return timeout.error().message();
         return *timeout > Duration::zero() ? std::string() : text + " is not above 0";
       },
       "DURATION");
+}
+
+void add_query(CLI::App& app, Parsed& parsed) {
   QueryOptions& query = parsed.query;
   CLI::App* command = app.add_subcommand(
       "query", "evaluate a PromQL expression on a running server and print a table");
@@ -204,7 +217,7 @@ void add_query(CLI::App& app, Parsed& parsed) {
   command->add_option("--start", query.start, "an hour before --end if not given")->needs(range);
   command->add_option("--end", query.end, "now if not given")->needs(range);
   command->add_option("--step", query.step, "15s, or seconds; 60 steps if not given")->needs(range);
-  command->add_option("--timeout", parsed.query_timeout, "30s if not given")->check(above_zero);
+  command->add_option("--timeout", parsed.query_timeout, "30s if not given")->check(above_zero());
   command->add_flag("--json", parsed.json, "the server's answer as it is");
   CLI::Option* user = command->add_option("--user", query.user, "for basic authentication");
   command->add_option("--password-file", query.password_file)->needs(user);
@@ -288,15 +301,8 @@ void add_notify(CLI::App& app, Parsed& parsed) {
 }
 
 void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed) {
-  const CLI::Validator above_zero(
-      [](const std::string& text) {
-        const Result<Duration> timeout = parse_duration(text);
-        if (!timeout) return timeout.error().message();
-        return *timeout > Duration::zero() ? std::string() : text + " is not above 0";
-      },
-      "DURATION");
   command.add_option("--config.file", look.config_file, "as that of run");
-  command.add_option("--timeout", parsed.look_timeout, "10m if not given")->check(above_zero);
+  command.add_option("--timeout", parsed.look_timeout, "10m if not given")->check(above_zero());
   add_log_options(command, parsed.log);
 }
 
@@ -352,6 +358,52 @@ void add_restore_plan(CLI::App& app, Parsed& parsed) {
   command->footer("\nExit codes: 0 printed; 1 there is nothing to restore to; 2 wrong usage.\n");
 }
 
+void add_probe(CLI::App& app, Parsed& parsed) {
+  ProbeOptions& probe = parsed.probe;
+  CLI::App* command =
+      app.add_subcommand("probe", "try an address as a client would use it, and print each step");
+  command
+      ->add_option("ADDRESS", probe.address,
+                   "HOST:PORT, [ADDRESS]:PORT, or with --kind http a web address")
+      ->required();
+  command->add_option("--role", probe.role, "what must be found there: rw, ro or none")
+      ->check(CLI::IsMember({"rw", "ro", "none"}))
+      ->capture_default_str();
+  command->add_option("--kind", probe.kind, "what is spoken there")
+      ->check(CLI::IsMember({"postgres", "tcp", "tls", "http"}))
+      ->capture_default_str();
+  command->add_option("--user", probe.login.user, "role to log in as")->capture_default_str();
+  command->add_option("--password-file", probe.login.password_file,
+                      "its first line is the password");
+  command->add_option("--passfile", probe.login.passfile, "in libpq's .pgpass format");
+  command->add_option("--dbname", probe.login.dbname)->capture_default_str();
+  command->add_option("--sslmode", probe.login.sslmode, "as libpq names it")
+      ->check(CLI::IsMember({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}))
+      ->capture_default_str();
+  command->add_option("--sslrootcert", probe.login.sslrootcert, "file of the CA");
+  command->add_option("--tls-name", probe.tls_name,
+                      "that the certificate must bear; the host if not given (of CloudNativePG: "
+                      "CLUSTER-rw)");
+  command->add_option("--socks5", probe.socks5, "HOST:PORT of a proxy, such as tailscaled's");
+  command->add_option("--timeout", parsed.probe_timeout, "of each step; 5s if not given")
+      ->check(above_zero());
+  command->add_flag("--no-large-result", parsed.no_large_result,
+                    "do not ask for the 8 KiB that a wrong MTU swallows");
+  command->add_flag("--json", parsed.json, "every fact of the probe as one object");
+  command->footer(
+      "\nSteps: resolve, connect, tls, startup (the server's first word), auth, query. Where it "
+      "stops tells whom to ask:\n"
+      "  resolve   DNS: is the name right, is MagicDNS on\n"
+      "  connect   timeout: no route, no grant, nobody advertises it; refused: nobody listens\n"
+      "  tls       the certificate: see --tls-name and --sslrootcert\n"
+      "  startup   PostgreSQL starts, stops or hangs\n"
+      "  auth      the login; pooler_no_server: PgBouncer has no database behind it\n"
+      "  query     timeout: paused or exhausted pool; wrong_role; large_result_lost: MTU\n\n"
+      "Exit codes: 0 passed; 1 a step failed; 2 wrong usage.\n\n"
+      "  keelwatch probe pg-rw.tail1234.ts.net:5432 --role rw --tls-name pg-rw \\\n"
+      "    --sslrootcert ca.crt --password-file probe.pw\n");
+}
+
 void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_run_options(*app.add_subcommand("run", "watch and serve (the default)"), parsed);
 
@@ -390,6 +442,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_backups(app, parsed);
   add_restore_plan(app, parsed);
   add_notify(app, parsed);
+  add_probe(app, parsed);
 
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
   record->add_option("--config.file", parsed.record.config_file);
