@@ -18,6 +18,7 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
       follow_failovers(assessment.clusters, config.postgres.interval, memory.failover, world.at);
   assessment.backups = assess_backups(assessment.clusters, world, config);
   assessment.recovery = assess_recovery(assessment.clusters, world, config, memory.recovery);
+  assessment.reachability = assess_reachability(world, config, memory.reachability);
   assessment.operators = assess_operators(world, memory.operators);
   return assessment;
 }

@@ -11,6 +11,7 @@
 #include "analysis/filesystem.h"
 #include "analysis/operators.h"
 #include "analysis/pooling.h"
+#include "analysis/reachability.h"
 #include "analysis/recovery.h"
 #include "analysis/replication.h"
 #include "analysis/slots.h"
@@ -39,6 +40,7 @@ struct Assessment {
       Observed<StorageNodes>::unknown(Error(ErrorCode::kUnavailable, "not assessed"), "kubernetes");
   Storage storage;
   RecoveryAssessment recovery;
+  ReachAssessment reachability;
 };
 
 // What analyses remember from step to step.
@@ -51,6 +53,7 @@ struct Memory {
   FailoverMemory failover;
   OperatorMemory operators;
   RecoveryMemory recovery;
+  ReachMemory reachability;
 };
 
 [[nodiscard]] Assessment assess(const model::World& world, const config::Config& config,

@@ -43,6 +43,7 @@ struct Collector {
 [[nodiscard]] const Collector& pooler_collector();
 [[nodiscard]] const Collector& filesystem_collector();
 [[nodiscard]] const Collector& storage_collector();
+[[nodiscard]] const Collector& reachability_collector();
 [[nodiscard]] const Collector& slot_collector();
 [[nodiscard]] const Collector& failover_collector();
 [[nodiscard]] const Collector& recovery_collector();
