@@ -5,6 +5,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
+#include <optional>
 #include <string_view>
 
 #include "base/host_port.h"
@@ -94,6 +96,26 @@ struct SetsAny {
     any = any || gives(map, key);
   }
 };
+
+struct Mistake {
+  std::string problem;
+  std::string remedy;
+};
+
+// What is wrong with the endpoint of an object store.
+std::optional<Mistake> mistake_of_endpoint(const std::string& endpoint) {
+  if (!is_web_address(endpoint)) {
+    return Mistake{fmt::format("{} is not a web address", in_quotes(endpoint)),
+                   "start it with https:// or http://"};
+  }
+  if (endpoint.find('@') != std::string::npos) {
+    return Mistake{"holds a login", "name the files of the key instead"};
+  }
+  if (endpoint.find('/', endpoint.find("://") + 3) < endpoint.size() - 1) {
+    return Mistake{"has a path", "bucket and folder belong into destination"};
+  }
+  return std::nullopt;
+}
 
 void check_key(const AccessKey& key, MappingReader& map, Diagnostics& problems) {
   for (const std::string_view secret : {"access_key", "secret_key", "session_token"}) {
@@ -262,15 +284,12 @@ void check(ObjectStore& s, MappingReader& map, Diagnostics& problems) {
               "write it like s3://bucket/folder; other stores than S3 are not supported");
   }
   if (s.endpoint.empty()) return;
-  if (!is_web_address(s.endpoint)) {
-    map.error("endpoint", fmt::format("{} is not a web address", in_quotes(s.endpoint)),
-              "start it with https:// or http://");
-  } else if (s.endpoint.find('@') != std::string::npos) {
+  if (const auto mistake = mistake_of_endpoint(s.endpoint)) {
     const SourceSpan where = map.span("endpoint");
-    problems.hide_lines(where.line, where.line);  // it may hold a password
-    map.error("endpoint", "holds a login", "name the files of the key instead");
-  } else if (s.endpoint.find('/', s.endpoint.find("://") + 3) < s.endpoint.size() - 1) {
-    map.error("endpoint", "has a path", "bucket and folder belong into destination");
+    if (s.endpoint.find('@') != std::string::npos) {
+      problems.hide_lines(where.line, where.line);  // it may hold a password
+    }
+    map.error("endpoint", mistake->problem, mistake->remedy);
   }
 }
 
@@ -308,6 +327,49 @@ void check(const Endpoints& e, MappingReader& map, Diagnostics& problems) {
   }
 }
 
+void check(const PlacementHost& h, MappingReader& map, Diagnostics& problems) {
+  const YamlNode* listed = map.node("object_stores");
+  for (std::size_t i = 0; i < h.object_stores.size(); ++i) {
+    const std::string& endpoint = h.object_stores[i];
+    const auto mistake = mistake_of_endpoint(endpoint);
+    if (endpoint.empty() || !mistake) continue;
+    const SourceSpan where = listed->is_sequence() ? listed->items()[i].span() : listed->span();
+    if (endpoint.find('@') != std::string::npos) problems.hide_lines(where.line, where.line);
+    problems.error(where, map.subject("object_stores"), mistake->problem, mistake->remedy);
+  }
+  if (!h.name.empty() && h.nodes.empty() && h.object_stores.empty()) {
+    map.warning("name", "holds nothing", "list its nodes, or its object stores");
+  }
+}
+
+namespace {
+
+// That nothing is in two places: each text of the lists below `key` once in all hosts.
+void check_once(std::string_view key, std::string_view what, const YamlNode& hosts,
+                Diagnostics& problems) {
+  std::map<std::string, int> lines;
+  for (std::size_t i = 0; i < hosts.items().size(); ++i) {
+    const YamlNode listed = hosts.items()[i][key];
+    for (const YamlNode& node : listed.is_sequence() ? listed.items() : std::vector{listed}) {
+      if (node.text().empty()) continue;
+      const auto [first, is_new] = lines.emplace(node.text(), node.span().line);
+      if (is_new) continue;
+      problems.error(node.span(), fmt::format("placement.hosts[{}].{}", i, key),
+                     fmt::format("{} {} is listed in line {} already", what, in_quotes(node.text()),
+                                 first->second));
+    }
+  }
+}
+
+}  // namespace
+
+void check(const Placement&, MappingReader& map, Diagnostics& problems) {
+  const YamlNode* hosts = map.node("hosts");
+  if (hosts == nullptr) return;
+  check_once("nodes", "node", *hosts, problems);
+  check_once("object_stores", "object store", *hosts, problems);
+}
+
 std::string identity(const PostgresInstance& i) { return i.name; }
 std::string identity(const PostgresCluster& c) { return c.name.empty() ? "" : c.ns + '/' + c.name; }
 std::string identity(const PgBouncerInstance& i) { return i.name; }
@@ -322,6 +384,7 @@ std::string identity(const Endpoint& e) {
   const std::string& name = e.name.empty() ? e.address : e.name;
   return name.empty() ? "" : e.ns + '/' + name;
 }
+std::string identity(const PlacementHost& h) { return h.name; }
 std::string identity(const ThresholdOverride& t) {
   return t.cluster.empty() ? "" : t.ns + '/' + t.cluster;
 }

@@ -35,6 +35,8 @@ void check(const Relabel& part, MappingReader& map, Diagnostics& problems);
 void check(const Heartbeat& part, MappingReader& map, Diagnostics& problems);
 void check(Endpoint& part, MappingReader& map, Diagnostics& problems);
 void check(const Endpoints& part, MappingReader& map, Diagnostics& problems);
+void check(const PlacementHost& part, MappingReader& map, Diagnostics& problems);
+void check(const Placement& part, MappingReader& map, Diagnostics& problems);
 void check(const Alerts& part, MappingReader& map, Diagnostics& problems);
 
 // Reports a secret that stands in the file itself, and hides it.
@@ -54,6 +56,7 @@ void refuse_secret(std::string_view key, std::string_view what, MappingReader& m
 [[nodiscard]] std::string identity(const ArchivedServer& item);
 [[nodiscard]] std::string identity(const ObjectStore& item);
 [[nodiscard]] std::string identity(const Endpoint& item);
+[[nodiscard]] std::string identity(const PlacementHost& item);
 [[nodiscard]] std::string identity(const ThresholdOverride& item);
 [[nodiscard]] std::string identity(const Alertmanager& item);
 [[nodiscard]] std::string identity(const Relabel& item);

@@ -256,6 +256,22 @@ struct Endpoints {
   bool operator==(const Endpoints&) const = default;
 };
 
+// A machine that nodes run on, or any other place that fails as a whole.
+struct PlacementHost {
+  std::string name;                        // required, unique
+  std::vector<std::string> nodes;          // Kubernetes' names
+  std::vector<std::string> object_stores;  // endpoints of those that keep their data there
+
+  bool operator==(const PlacementHost&) const = default;
+};
+
+// What Kubernetes does not know of where things are. No node and no endpoint is on two hosts.
+struct Placement {
+  std::vector<PlacementHost> hosts;
+
+  bool operator==(const Placement&) const = default;
+};
+
 // What the rules compare with; exported as keelwatch_threshold_<name>{namespace,cluster}.
 struct Thresholds {
   double replication_lag_bytes = 256.0 * 1024 * 1024;
@@ -369,6 +385,7 @@ struct Config {
   Scrape scrape;
   ObjectStores object_stores;
   Endpoints endpoints;
+  Placement placement;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
   Alerts alerts;

@@ -428,6 +428,22 @@ void visit_settings(Visitor& v, Endpoints& e) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, PlacementHost& h) {
+  v.value("name", h.name, RequiredText{}, "Name of the host, for people and as a label.");
+  v.value("nodes", h.nodes, TextList{}, "Nodes that run on it, by their names in Kubernetes.");
+  v.value("object_stores", h.object_stores, TextList{},
+          "Endpoints of the object stores that keep their data on it; a place without nodes may "
+          "have some, too.");
+}
+
+template <typename Visitor>
+void visit_settings(Visitor& v, Placement& p) {
+  v.list("hosts", p.hosts, PlacementHost(),
+         "Machines that nodes run on: what is on one of them fails together. Either every node is "
+         "on one, or none.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Thresholds& t) {
   v.value("replication_lag_bytes", t.replication_lag_bytes, ByteCount{},
           "A standby that is more WAL behind is lagging.");
@@ -565,6 +581,7 @@ void visit_settings(Visitor& v, Config& c) {
   v.section("scrape", c.scrape, "Pages of others that rules may speak of; off by default.");
   v.section("object_stores", c.object_stores, "How the archives of base backups and WAL are read.");
   v.section("endpoints", c.endpoints, "Addresses that are tried as a client would use them.");
+  v.section("placement", c.placement, "What Kubernetes does not know of where things are.");
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, override_of(c.thresholds),
          "Other thresholds for single clusters; what one does not set is taken from above.");

@@ -603,6 +603,73 @@ keelwatch.yaml:16:7: object_stores.stores[4]: is the same as the one in line 15
 )");
 }
 
+TEST_CASE("the hosts of nodes and object stores are read", "[config]") {
+  const Config config = loaded(R"(
+placement:
+  hosts:
+    - {name: hv-1, nodes: [node-1, node-2], object_stores: ["https://minio.example:9000"]}
+    - {name: hv-2, nodes: node-3}
+    - {name: offsite, object_stores: ["https://s3.example"]}
+)");
+  Placement expected;
+  expected.hosts = {{"hv-1", {"node-1", "node-2"}, {"https://minio.example:9000"}},
+                    {"hv-2", {"node-3"}, {}},
+                    {"offsite", {}, {"https://s3.example"}}};
+  CHECK(config.placement == expected);
+  CHECK(loaded(to_yaml(config)) == config);
+}
+
+TEST_CASE("nothing is on two hosts", "[config]") {
+  CHECK(problems_of(R"(placement:
+  hosts:
+    - name: hv-1
+      nodes: [node-1, node-2]
+      object_stores: ["minio:9000", "https://store/bucket"]
+    - name: hv-1
+      nodes: [node-2]
+    - name: hv-2
+      nods: [node-3]
+    - nodes: node-1
+  host: {}
+)") == R"(keelwatch.yaml:5:23: placement.hosts[0].object_stores: "minio:9000" is not a web address
+      object_stores: ["minio:9000", "https://store/bucket"]
+                      ^^^^^^^^^^^^ start it with https:// or http://
+keelwatch.yaml:5:37: placement.hosts[0].object_stores: has a path
+      object_stores: ["minio:9000", "https://store/bucket"]
+                                    ^^^^^^^^^^^^^^^^^^^^^^ bucket and folder belong into destination
+keelwatch.yaml:6:7: placement.hosts[1]: is the same as the one in line 3
+    - name: hv-1
+      ^
+keelwatch.yaml:7:15: placement.hosts[1].nodes: node "node-2" is listed in line 4 already
+      nodes: [node-2]
+              ^^^^^^
+keelwatch.yaml:8:13: warning: placement.hosts[2].name: holds nothing
+    - name: hv-2
+            ^^^^ list its nodes, or its object stores
+keelwatch.yaml:9:7: placement.hosts[2]: unknown key "nods"
+      nods: [node-3]
+      ^^^^ did you mean "nodes"?
+keelwatch.yaml:10:7: placement.hosts[3]: required key "name" is missing
+    - nodes: node-1
+      ^
+keelwatch.yaml:10:14: placement.hosts[3].nodes: node "node-1" is listed in line 4 already
+    - nodes: node-1
+             ^^^^^^
+keelwatch.yaml:11:3: placement: unknown key "host"
+  host: {}
+  ^^^^ known here: hosts
+)");
+}
+
+TEST_CASE("a login in the endpoint of a placed object store is not shown", "[config]") {
+  const std::string text = problems_of(R"(placement:
+  hosts:
+    - {name: a, object_stores: ["https://user:hunter2@minio"]}
+)");
+  CHECK_THAT(text, Catch::Contains("placement.hosts[0].object_stores: holds a login"));
+  CHECK_THAT(text, !Catch::Contains("hunter2"));
+}
+
 TEST_CASE("a key in the configuration is refused and not shown", "[config]") {
   for (const char* text :
        {"object_stores:\n  secret_key: hunter2\n", "object_stores: {session_token: hunter2}\n",
