@@ -154,8 +154,8 @@ Domains domains_of(const Failure& failure) {
 }
 
 Failure with_domains(const Failure& failure,
-                     const std::function<std::string(const std::string&)>& larger) {
-  if (!failure.domain.empty()) return loss_of(larger(failure.domain));
+                     const std::function<Failure(const std::string&)>& larger) {
+  if (!failure.domain.empty()) return larger(failure.domain);
   Failure result{"", failure.needed, {}};
   for (const Failure& part : failure.parts) result.parts.push_back(with_domains(part, larger));
   return result;

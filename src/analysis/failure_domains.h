@@ -41,9 +41,10 @@ struct Failure {
 // Every domain that the failure depends on.
 [[nodiscard]] Domains domains_of(const Failure& failure);
 
-// The same failure over larger domains: a node's zone, or the machine that it runs on.
+// The same failure over other domains: a node's zone, or the machine that it runs on, in the place
+// of each node.
 [[nodiscard]] Failure with_domains(
-    const Failure& failure, const std::function<std::string(const std::string& domain)>& larger);
+    const Failure& failure, const std::function<Failure(const std::string& domain)>& larger);
 
 struct SmallestLoss {
   // In alphabetical order. Empty: the failure has happened. None: no loss brings it about.

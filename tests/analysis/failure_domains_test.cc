@@ -217,7 +217,7 @@ TEST_CASE("what has happened needs no loss, and what cannot happen has none", "[
 TEST_CASE("over larger domains fewer losses do it", "[analysis]") {
   const Failure failure = copies({"n1", "n2", "n3"});
   const auto host = [](const std::string& node) {
-    return node == "n3" ? std::string("beta") : std::string("alpha");
+    return loss_of(node == "n3" ? "beta" : "alpha");
   };
   CHECK(smallest(failure).domains->size() == 3);
   CHECK(smallest(with_domains(failure, host)) == SmallestLoss{Names{"alpha", "beta"}});
