@@ -20,6 +20,9 @@ Assessment assess(const model::World& world, const config::Config& config, Memor
   assessment.recovery = assess_recovery(assessment.clusters, world, config, memory.recovery);
   assessment.reachability = assess_reachability(world, config, memory.reachability);
   assessment.operators = assess_operators(world, memory.operators);
+  assessment.placement = assess_placement(assessment.clusters, assessment.replication,
+                                          {assessment.volumes, assessment.storage_nodes},
+                                          assessment.recovery, world, config);
   return assessment;
 }
 

@@ -10,6 +10,7 @@
 #include "analysis/failover.h"
 #include "analysis/filesystem.h"
 #include "analysis/operators.h"
+#include "analysis/placement.h"
 #include "analysis/pooling.h"
 #include "analysis/reachability.h"
 #include "analysis/recovery.h"
@@ -41,6 +42,7 @@ struct Assessment {
   Storage storage;
   RecoveryAssessment recovery;
   ReachAssessment reachability;
+  PlacementAssessment placement;
 };
 
 // What analyses remember from step to step.

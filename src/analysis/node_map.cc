@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <map>
-#include <set>
 
 namespace keelwatch::analysis {
 namespace {
@@ -14,22 +13,6 @@ constexpr std::string_view kSource = "placement";
 std::string label(const model::ObjectMeta& meta, const char* name) {
   const auto found = meta.labels.find(name);
   return found == meta.labels.end() ? std::string() : found->second;
-}
-
-// Nodes that are gone or not ready by Longhorn's word (longhorn-manager
-// controller/node_controller).
-std::set<std::string> down_by_longhorn(const model::World& world) {
-  std::set<std::string> down;
-  const auto* nodes = world.kubernetes->longhorn_nodes.if_known();
-  if (nodes == nullptr) return down;
-  for (const auto& node : *nodes) {
-    const model::Condition* ready = model::find_condition(node->conditions, "Ready");
-    if (ready != nullptr && ready->status == "False" &&
-        (ready->reason == "KubernetesNodeGone" || ready->reason == "KubernetesNodeNotReady")) {
-      down.insert(node->meta.name);
-    }
-  }
-  return down;
 }
 
 std::map<std::string, std::string> hosts_by_node(const config::Placement& placement) {
@@ -77,19 +60,21 @@ Failure NodeMap::loss(const std::string& name) const {
 
 std::string host_domain(std::string_view host) { return fmt::format("host/{}", host); }
 
-Observed<NodeMap> map_nodes(const model::World& world, const config::Config& config) {
-  const std::set<std::string> down = down_by_longhorn(world);
+Observed<NodeMap> map_nodes(const model::World& world, const config::Config& config,
+                            const Observed<StorageNodes>& storage) {
+  const StorageNodes* known = storage.if_known();
   const auto hosts = hosts_by_node(config.placement);
   return world.kubernetes->nodes.map([&](const model::ObjectList<model::Node>& list) {
     NodeMap map;
     for (const auto& node : list) {
       const std::string& name = node->meta.name;
       const auto host = hosts.find(name);
-      map.nodes.push_back({.name = name,
-                           .hostname = label(node->meta, "kubernetes.io/hostname"),
-                           .zone = node->zone,
-                           .host = host == hosts.end() ? std::string() : host->second,
-                           .down = node->ready == false || down.contains(name)});
+      map.nodes.push_back(
+          {.name = name,
+           .hostname = label(node->meta, "kubernetes.io/hostname"),
+           .zone = node->zone,
+           .host = host == hosts.end() ? std::string() : host->second,
+           .down = node->ready != true || (known != nullptr && known->is_down(name))});
     }
     std::ranges::sort(map.nodes, {}, &NodePlace::name);
     for (const config::PlacementHost& host : config.placement.hosts) {

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "analysis/copies.h"
 #include "analysis/failure_domains.h"
 #include "base/observed.h"
 #include "config/config.h"
@@ -18,8 +19,7 @@ struct NodePlace {
   std::string hostname;  // label kubernetes.io/hostname, which node-bound volumes name
   std::string zone;      // empty: it has no label
   std::string host;      // empty: the configuration does not say
-  // Kubernetes says that it is not ready, or Longhorn that Kubernetes does. A manager's Pod that is
-  // down is not its node.
+  // Kubernetes says that it is not ready, or Longhorn does (analysis/copies.h).
   bool down = false;
 };
 
@@ -41,7 +41,9 @@ enum class DomainKind { kNode, kZone, kHost };
 inline constexpr std::string_view kDomainKinds[] = {"node", "zone", "host"};
 inline constexpr std::size_t kDomainKindCount = 3;
 
-[[nodiscard]] Observed<NodeMap> map_nodes(const model::World& world, const config::Config& config);
+// `storage`: what Longhorn says of its nodes, as far as it is known.
+[[nodiscard]] Observed<NodeMap> map_nodes(const model::World& world, const config::Config& config,
+                                          const Observed<StorageNodes>& storage);
 
 // A failure over nodes and hosts as one over domains of that kind: of a host that is no node only
 // the loss of hosts takes what is there. Not set up: no node has a zone, or there are no hosts in

@@ -26,7 +26,7 @@ std::string_view get(const std::map<std::string, std::string>& texts, const char
 struct Scene {
   const ClusterTopology& cluster;
   const Replication& replication;
-  const VolumeJoin& volumes;
+  const StorageView& storage;
   const RecoveryAssessment& recovery;
   const Observed<NodeMap>& nodes;
   const World& world;
@@ -59,10 +59,12 @@ bool is_initializing(const Scene& scene, const model::PersistentVolumeClaim& cla
 
 Observed<UsableCopies> copies_of(const Scene& scene, const model::PersistentVolumeClaim& claim,
                                  const NodeMap& nodes) {
-  const auto volume = std::ranges::find_if(scene.volumes.volumes, [&](const PlacedVolume& v) {
-    return v.ns == claim.meta.ns && v.claim == claim.meta.name;
-  });
-  if (volume != scene.volumes.volumes.end()) return usable_copies(*volume, nodes, scene.world);
+  const auto volume = std::ranges::find_if(
+      scene.storage.volumes.volumes,
+      [&](const PlacedVolume& v) { return v.ns == claim.meta.ns && v.claim == claim.meta.name; });
+  if (volume != scene.storage.volumes.volumes.end()) {
+    return usable_copies(*volume, scene.storage.nodes, nodes, scene.world);
+  }
   // It is bound to no volume, or to one that is gone.
   return Observed<UsableCopies>::known(UsableCopies(), scene.world.at);
 }
@@ -110,7 +112,7 @@ Instances place_instances(const Scene& scene, const NodeMap& nodes,
 
 Instances place_instances(const Scene& scene) {
   const auto& claims = scene.world.kubernetes->claims;
-  if (scene.volumes.stale) return Instances::absent(*scene.volumes.stale);
+  if (scene.storage.volumes.stale) return Instances::absent(*scene.storage.volumes.stale);
   if (!scene.nodes.is_known()) return Instances::absent(scene.nodes.why());
   return combine(
       [&](const auto& pods, const auto& list) {
@@ -188,7 +190,7 @@ Observed<std::vector<StorePlace>> place_stores(const Scene& scene) {
     for (const Recovery& recovery : scene.recovery.archives) {
       if (recovery.ns != scene.cluster.ns || recovery.cluster != scene.cluster.name) continue;
       stores.push_back(place_store(recovery.archive.endpoint, scene.cluster.ns, scene.world,
-                                   scene.config, nodes, scene.volumes));
+                                   scene.config, nodes, scene.storage));
     }
     return stores;
   });
@@ -366,9 +368,9 @@ Failure PlacedInstance::outage() const {
 
 PlacementAssessment assess_placement(const std::vector<ClusterTopology>& clusters,
                                      const std::vector<Replication>& replication,
-                                     const VolumeJoin& volumes, const RecoveryAssessment& recovery,
+                                     const StorageView& storage, const RecoveryAssessment& recovery,
                                      const World& world, const config::Config& config) {
-  PlacementAssessment assessment{.nodes = map_nodes(world, config), .clusters = {}};
+  PlacementAssessment assessment{.nodes = map_nodes(world, config, storage.nodes), .clusters = {}};
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     if (!clusters[i].object) {
       const auto& listed = world.kubernetes->clusters;
@@ -380,7 +382,7 @@ PlacementAssessment assess_placement(const std::vector<ClusterTopology>& cluster
     }
     assessment.clusters.push_back(place({.cluster = clusters[i],
                                          .replication = replication[i],
-                                         .volumes = volumes,
+                                         .storage = storage,
                                          .recovery = recovery,
                                          .nodes = assessment.nodes,
                                          .world = world,

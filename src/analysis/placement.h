@@ -24,7 +24,6 @@
 #include "analysis/store_place.h"
 #include "analysis/topology.h"
 #include "analysis/usable_copies.h"
-#include "analysis/volumes.h"
 #include "base/observed.h"
 #include "config/config.h"
 #include "model/world.h"
@@ -86,14 +85,15 @@ struct Placement {
 };
 
 struct PlacementAssessment {
-  Observed<NodeMap> nodes;
+  Observed<NodeMap> nodes =
+      Observed<NodeMap>::unknown(Error(ErrorCode::kUnavailable, "not placed yet"), "placement");
   std::vector<Placement> clusters;  // in the order of the topology; those in Kubernetes only
 };
 
 // `replication`: of these clusters, in the same order.
 [[nodiscard]] PlacementAssessment assess_placement(const std::vector<ClusterTopology>& clusters,
                                                    const std::vector<Replication>& replication,
-                                                   const VolumeJoin& volumes,
+                                                   const StorageView& storage,
                                                    const RecoveryAssessment& recovery,
                                                    const model::World& world,
                                                    const config::Config& config);

@@ -6,7 +6,6 @@
 #include <set>
 #include <utility>
 
-#include "analysis/usable_copies.h"
 #include "model/archive_place.h"
 
 namespace keelwatch::analysis {
@@ -65,15 +64,16 @@ Loss not_told(std::string_view what) {
 
 // The volumes of one Pod: its bucket is lost with any of them.
 Loss loss_of_claims(const model::Pod& pod, const model::World& world, const NodeMap& nodes,
-                    const VolumeJoin& volumes) {
+                    const StorageView& storage) {
   std::vector<Failure> parts;
   WallTime at = world.at;
   for (const std::string& claim : pod.claims) {
-    const auto volume = std::ranges::find_if(volumes.volumes, [&](const PlacedVolume& v) {
+    const auto volume = std::ranges::find_if(storage.volumes.volumes, [&](const PlacedVolume& v) {
       return v.ns == pod.meta.ns && v.claim == claim;
     });
-    if (volume == volumes.volumes.end()) continue;  // it waits for a volume, and holds nothing
-    const Observed<UsableCopies> copies = usable_copies(*volume, nodes, world);
+    if (volume == storage.volumes.volumes.end())
+      continue;  // it waits for a volume, and holds nothing
+    const Observed<UsableCopies> copies = usable_copies(*volume, storage.nodes, nodes, world);
     const UsableCopies* known = copies.if_known();
     if (known == nullptr) return Loss::absent(copies.why());
     at = std::min(at, copies.observed_at());
@@ -91,13 +91,13 @@ Loss loss_of_claims(const model::Pod& pod, const model::World& world, const Node
 // Several Pods that share their claims are one store; several with claims of their own spread the
 // data in a way that only the store knows.
 void follow(const model::Service& service, const model::World& world, const NodeMap& nodes,
-            const VolumeJoin& volumes, StorePlace& place) {
+            const StorageView& storage, StorePlace& place) {
   const auto& slices = world.kubernetes->endpoint_slices;
   const auto& pods = world.kubernetes->pods;
-  if (!slices.is_known() || !pods.is_known() || volumes.stale) {
-    place.loss = Loss::absent(volumes.stale        ? *volumes.stale
-                              : !slices.is_known() ? slices.why()
-                                                   : pods.why());
+  if (!slices.is_known() || !pods.is_known() || storage.volumes.stale) {
+    place.loss = Loss::absent(storage.volumes.stale ? *storage.volumes.stale
+                              : !slices.is_known()  ? slices.why()
+                                                    : pods.why());
     return;
   }
   const std::string name = service.meta.ns + "/" + service.meta.name;
@@ -124,14 +124,14 @@ void follow(const model::Service& service, const model::World& world, const Node
     return;
   }
   place.where = fmt::format("pod {}/{}", first->meta.ns, first->meta.name);
-  place.loss = loss_of_claims(*first, world, nodes, volumes);
+  place.loss = loss_of_claims(*first, world, nodes, storage);
 }
 
 }  // namespace
 
 StorePlace place_store(std::string_view endpoint, std::string_view ns, const model::World& world,
                        const config::Config& config, const NodeMap& nodes,
-                       const VolumeJoin& volumes) {
+                       const StorageView& storage) {
   StorePlace place{.endpoint = std::string(endpoint),
                    .where = "outside",
                    .loss = Loss::known(impossible(), world.at)};
@@ -152,7 +152,7 @@ StorePlace place_store(std::string_view endpoint, std::string_view ns, const mod
     return place;
   }
   if (const model::Service* service = find_service(host_of(endpoint), ns, services.known_value())) {
-    follow(*service, world, nodes, volumes, place);
+    follow(*service, world, nodes, storage, place);
     return place;
   }
   place.where = "not told";

@@ -8,7 +8,7 @@
 
 #include "analysis/failure_domains.h"
 #include "analysis/node_map.h"
-#include "analysis/volumes.h"
+#include "analysis/usable_copies.h"
 #include "base/observed.h"
 #include "model/world.h"
 
@@ -25,6 +25,6 @@ struct StorePlace {
 // configuration's placement.hosts is believed before it is followed.
 [[nodiscard]] StorePlace place_store(std::string_view endpoint, std::string_view ns,
                                      const model::World& world, const config::Config& config,
-                                     const NodeMap& nodes, const VolumeJoin& volumes);
+                                     const NodeMap& nodes, const StorageView& storage);
 
 }  // namespace keelwatch::analysis

@@ -1,6 +1,5 @@
-// On which nodes a volume has a copy that could be read if the others were gone. Pure. For
-// Longhorn's volumes this is counted from the Replicas and from what the running engine says of
-// them, never from robustness; a volume that is bound to a node is there, once.
+// On which nodes a volume has a copy that could be read if the others were gone: Longhorn's volumes
+// as analysis/copies.h counts them, one that is bound to a node on that, once. Pure.
 #pragma once
 
 #include <cstdint>
@@ -8,12 +7,19 @@
 #include <string>
 #include <vector>
 
+#include "analysis/copies.h"
 #include "analysis/node_map.h"
 #include "analysis/volumes.h"
 #include "base/observed.h"
 #include "model/world.h"
 
 namespace keelwatch::analysis {
+
+// Volumes, and the nodes and disks that they are on.
+struct StorageView {
+  const VolumeJoin& volumes;
+  const Observed<StorageNodes>& nodes;
+};
 
 struct UsableCopies {
   // Sorted, each once: two copies on one node are lost together. Empty: there is none.
@@ -27,7 +33,8 @@ struct UsableCopies {
 
 // Not set up: the storage class does not tell where its data is (network storage), or its data lies
 // in shards, which are not read.
-[[nodiscard]] Observed<UsableCopies> usable_copies(const PlacedVolume& volume, const NodeMap& nodes,
-                                                   const model::World& world);
+[[nodiscard]] Observed<UsableCopies> usable_copies(const PlacedVolume& volume,
+                                                   const Observed<StorageNodes>& storage_nodes,
+                                                   const NodeMap& nodes, const model::World& world);
 
 }  // namespace keelwatch::analysis

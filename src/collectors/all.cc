@@ -5,12 +5,13 @@
 namespace keelwatch::collectors {
 
 std::span<const Collector> all() {
-  static const std::array<Collector, 15> collectors = {
+  static const std::array<Collector, 16> collectors = {
       source_collector(),     cluster_collector(),    instance_collector(),
       database_collector(),   kubernetes_collector(), replication_collector(),
       slot_collector(),       failover_collector(),   backup_collector(),
       recovery_collector(),   pooler_collector(),     reachability_collector(),
-      filesystem_collector(), storage_collector(),    threshold_collector()};
+      filesystem_collector(), storage_collector(),    placement_collector(),
+      threshold_collector()};
   return collectors;
 }
 

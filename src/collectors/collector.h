@@ -47,6 +47,7 @@ struct Collector {
 [[nodiscard]] const Collector& slot_collector();
 [[nodiscard]] const Collector& failover_collector();
 [[nodiscard]] const Collector& recovery_collector();
+[[nodiscard]] const Collector& placement_collector();
 [[nodiscard]] const Collector& threshold_collector();
 
 }  // namespace keelwatch::collectors
