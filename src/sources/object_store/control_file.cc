@@ -20,7 +20,7 @@ constexpr std::size_t kWalSegmentBytes = 228;
 constexpr std::size_t kDataChecksums = 252;
 
 std::optional<std::size_t> checksum_at(std::uint32_t version) {
-  if (version == 1300) return 288;
+  if (version == 1300 || version == 1700) return 288;
   if (version == 1800) return 292;
   return std::nullopt;
 }

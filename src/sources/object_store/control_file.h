@@ -11,7 +11,7 @@ namespace keelwatch::sources {
 
 struct ControlFile {
   std::uint64_t system_id = 0;
-  std::uint32_t version = 0;   // PG_CONTROL_VERSION: 1300 for PostgreSQL 13 to 17, 1800 for 18
+  std::uint32_t version = 0;   // PG_CONTROL_VERSION: 1300 of PostgreSQL 13 to 16, 1700, 1800
   std::uint32_t timeline = 0;  // of the last checkpoint
   std::uint32_t page_bytes = 0;
   std::uint32_t pages_per_file = 0;  // of a relation: then comes the file .1
