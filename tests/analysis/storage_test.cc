@@ -2,8 +2,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "app/step.h"
-#include "tests/support/pages.h"
 #include "tests/support/storage_scene.h"
 
 using namespace keelwatch::testing;
@@ -559,27 +557,6 @@ TEST_CASE("settings are one for all, or one per data engine", "[storage]") {
   CHECK(longhorn_setting(settings, "b", "v2") == "4");
   CHECK_FALSE(longhorn_setting(settings, "b", "v3"));
   CHECK_FALSE(longhorn_setting(settings, "c", "v1"));
-}
-
-TEST_CASE("a volume's series stay what they are while it moves", "[storage]") {
-  const auto names = [](const StorageScene& scene) {
-    app::State state;
-    const auto moment = app::step(state, scene.world(), config::Config{});
-    std::string text = sample_lines(*moment, "keelwatch_volume_verdict");
-    for (char& c : text) c = c == '1' ? '0' : c;  // the values, and pg-1 as well: as one
-    return text;
-  };
-  StorageScene scene = storage_scene();
-  const std::string before = names(scene);
-  CHECK_THAT(before, Catch::Contains("verdict=\"ok\"") && Catch::Contains("role=\"PG_DATA\""));
-  CHECK_THAT(before, !Catch::Contains("\"n2\"") && !Catch::Contains("node="));
-  // To another node, with an engine of another name.
-  scene.pods[0].node = scene.volumes[0].current_node = scene.volumes[0].node = "n3";
-  scene.engines[0].node = "n3";
-  scene.engines[0].meta.name = "vol-pg-1-e-7";
-  scene.replicas[1].node = "n3";
-  scene.replicas[1].disk_id = "disk-of-n3";
-  CHECK(names(scene) == before);
 }
 
 }  // namespace keelwatch::analysis
