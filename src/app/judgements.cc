@@ -152,6 +152,22 @@ void add_recovery(const analysis::Recovery& recovery, Finder& finder) {
              newest.reason.empty() ? newest.latest_fails : newest.reason);
 }
 
+// Whatever cluster it belongs to, or none.
+void add_volume(const analysis::StorageVolume& volume, Finder& finder) {
+  if (!finder.agrees("namespace", volume.ns) || !finder.agrees("cluster", volume.cluster) ||
+      !finder.agrees("pod", volume.pod) || !finder.agrees("volume", volume.volume) ||
+      !finder.agrees("persistentvolumeclaim", volume.claim)) {
+    return;
+  }
+  const std::string about =
+      "volume " + (volume.claim.empty() ? volume.volume : volume.ns + "/" + volume.claim);
+  if (const analysis::VolumeHealth* health = volume.health.if_known()) {
+    finder.add(about, analysis::to_string(health->verdict), health->detail);
+  } else {
+    finder.add(about, "unknown", volume.health.why().error.message());
+  }
+}
+
 }  // namespace
 
 std::vector<Judgement> find_judgements(const Moment& moment, const Labels& labels) {
@@ -200,6 +216,10 @@ std::vector<Judgement> find_judgements(const Moment& moment, const Labels& label
   for (const analysis::UnresolvedArchive& one : all.recovery.unresolved) {
     if (!finder.of_cluster(one.ns, one.cluster)) continue;
     finder.add("archive of " + one.ns + "/" + one.cluster, "unknown", one.why.error.message());
+  }
+  // Without a label of theirs, all of them would be in every answer.
+  if (labels.has("volume") || labels.has("persistentvolumeclaim") || labels.has("pod")) {
+    for (const analysis::StorageVolume& volume : all.storage.volumes) add_volume(volume, finder);
   }
   for (const analysis::OperatorHealth& one : all.operators) {
     if (!labels.has("component") || !finder.agrees("component", one.component)) continue;
