@@ -143,16 +143,14 @@ void check_proxy(const std::string& proxy, MappingReader& map) {
 
 void check_endpoint_address(const Endpoint& e, MappingReader& map, Diagnostics& problems) {
   if (e.address.empty()) return;
-  if (e.address.find('@') != std::string::npos || e.address.starts_with("postgres")) {
+  const bool holds_login = e.address.find('@') != std::string::npos;
+  if (holds_login || e.address.starts_with("postgres://") ||
+      e.address.starts_with("postgresql://")) {
     const SourceSpan where = map.span("address");
-    if (e.address.find("://") != std::string::npos || e.address.find('@') != std::string::npos) {
-      problems.hide_lines(where.line, where.line);  // it may hold a password
-      map.error("address", "is a connection string",
-                "give host:port, and the login as user and so on");
-      return;
-    }
-  }
-  if (e.kind == "http") {
+    problems.hide_lines(where.line, where.line);  // it may hold a password
+    map.error("address", "is a connection string",
+              "give host:port, and the login as user and so on");
+  } else if (e.kind == "http") {
     if (is_web_address(e.address)) return;
     map.error("address", fmt::format("{} is not a web address", in_quotes(e.address)),
               "start it with https:// or http://");

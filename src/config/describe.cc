@@ -227,10 +227,10 @@ std::string to_yaml(const Config& config) {
   return out;
 }
 
-std::string settings_markdown() {
+std::string settings_markdown(std::string_view section) {
   std::string out = "| Setting | Type | Default | Meaning |\n|---|---|---|---|\n";
   for (const SettingRow& row : setting_rows()) {
-    if (row.type == "section") continue;
+    if (row.type == "section" || !row.path.starts_with(section)) continue;
     std::string type = row.type;
     for (std::size_t at = 0; (at = type.find('|', at)) != std::string::npos; at += 2) {
       type.insert(at, "\\");

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/config.h"
@@ -23,7 +24,8 @@ struct SettingRow {
 // that are empty show, commented out, what an item may hold.
 [[nodiscard]] std::string to_yaml(const Config& config);
 
-[[nodiscard]] std::string settings_markdown();  // a table: Setting, Type, Default, Meaning
-[[nodiscard]] std::string settings_json();      // [{name,type,default,doc}]
+// A table: Setting, Type, Default, Meaning; of those whose path begins with `section`.
+[[nodiscard]] std::string settings_markdown(std::string_view section = {});
+[[nodiscard]] std::string settings_json();  // [{name,type,default,doc}]
 
 }  // namespace keelwatch::config

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "app/describe.h"
+#include "config/describe.h"
 
 namespace keelwatch::app {
 namespace {
@@ -34,6 +35,10 @@ TEST_CASE("README's metrics and rules tables are those of `keelwatch describe`",
   const auto rules = describe_rules(DescribeFormat::kMarkdown);
   REQUIRE(rules);
   CHECK(region(text, "rules") == *rules);
+}
+
+TEST_CASE("README's table of the settings of probes is that of `keelwatch describe`", "[app]") {
+  CHECK(region(readme(), "endpoints") == config::settings_markdown("endpoints."));
 }
 
 }  // namespace keelwatch::app

@@ -179,6 +179,28 @@ TEST_CASE("an address must lead to the role that it is for", "[sources]") {
   CHECK(result.detail == "transactions are read-only here");
 }
 
+TEST_CASE("a role that may do nothing but connect is enough", "[sources]") {
+  PostgresServer primary;
+  primary.sql("create role plain login password 'plain'");
+  const std::unique_ptr<PostgresServer> standby = primary.make_standby("pg-2");
+  ProbeBench bench;
+  const PostgresServer* const servers[] = {&primary, standby.get()};
+  for (const PostgresServer* server : servers) {
+    EndpointTarget target = plain_target(*server);
+    target.login.user = "plain";
+    target.login.password = Secret("plain");
+    ProbeResult result = bench.probe(target);
+    // The standby may not have replayed the role yet.
+    for (int i = 0; i < 200 && !result.passed(); ++i) result = bench.probe(target);
+    INFO(result.detail);
+    CHECK(result.passed());
+    REQUIRE(result.answer);
+    CHECK_FALSE(result.answer->system_identifier.empty());
+    CHECK(result.answer->timeline == 1);
+    CHECK(result.answer->position);
+  }
+}
+
 TEST_CASE("names that DNS does not lead anywhere fail in the step resolve", "[sources]") {
   DnsAnswer silence;
   silence.kind = DnsAnswer::Kind::kSilence;
