@@ -39,8 +39,8 @@ std::string_view silence_in(ProbePhase phase) {
 
 // Only the probe's own way fails: clients with their own login and CA may well get through.
 bool says_nothing_of_clients(const ProbeResult& result) {
-  return result.fault == ProbeFault::kAuthFailed || result.fault == ProbeFault::kSettings ||
-         result.fault == ProbeFault::kCertificateUntrusted;
+  const std::string_view verdict = verdict_of(result);
+  return verdict == "auth" || verdict == "settings";
 }
 
 std::string source_of(const EndpointProbe& probe) { return "endpoints " + text(probe.id); }
@@ -315,7 +315,6 @@ std::string_view verdict_of(const ProbeResult& result) {
     case ProbeFault::kTlsNotOffered:
     case ProbeFault::kCertificateExpired:
     case ProbeFault::kCertificateName:
-    case ProbeFault::kCertificateUntrusted:
     case ProbeFault::kTlsFailed:
       return "tls";
     case ProbeFault::kHungUp:
@@ -339,6 +338,7 @@ std::string_view verdict_of(const ProbeResult& result) {
       return "wrong_role";
     case ProbeFault::kHttpStatus:
       return "http";
+    case ProbeFault::kCertificateUntrusted:
     case ProbeFault::kSettings:
       return "settings";
   }

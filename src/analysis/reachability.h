@@ -24,7 +24,7 @@ namespace keelwatch::analysis {
 //   refused        its host answers, and nobody listens
 //   proxy          the SOCKS5 proxy on the way fails
 //   tls            the certificate does not hold, or there is no TLS
-//   auth           the probe's own login is refused
+//   auth           the probe's own login is refused, or its database is not there
 //   full           no connection is left
 //   postgres_down  PostgreSQL starts, stops, or hangs before it answers
 //   no_server      PgBouncer answers and has no database behind it
@@ -32,7 +32,7 @@ namespace keelwatch::analysis {
 //   large_results  short answers come and long ones do not: MTU
 //   wrong_role     a standby where clients write, a primary where they read
 //   http           the page is not what it should be
-//   settings       the probe cannot be made as it is configured
+//   settings       the probe cannot be made as it is configured, or trusts another CA
 [[nodiscard]] std::string_view verdict_of(const model::ProbeResult& result);
 [[nodiscard]] std::span<const std::string_view> all_verdicts();
 

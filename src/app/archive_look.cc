@@ -52,7 +52,6 @@ Result<void> restrict_to(config::Config& config, const ArchiveLookOptions& optio
   config.postgres.clusters.clear();
   config.pgbouncer.poolers.clear();
   config.filesystems.paths.clear();
-  config.endpoints.addresses.clear();
   return {};
 }
 
@@ -66,7 +65,8 @@ Result<config::Config> config_of(const ArchiveLookOptions& options) {
   if (!options.archive.empty()) {
     if (const Result<void> done = restrict_to(config, options); !done) return done.error();
   }
-  config.endpoints.discover = false;
+  config.endpoints.discover = false;  // says nothing of archives
+  config.endpoints.addresses.clear();
   config.object_stores.deep_pass = options.deep;
   if (options.deep) {
     config.object_stores.deep_pass_daily_bytes = std::numeric_limits<double>::infinity();

@@ -161,7 +161,8 @@ TEST_CASE("an address that was never reached is not set up if it was discovered"
 TEST_CASE("what only the probe's own way fails by says nothing of clients", "[analysis]") {
   for (const auto& [fault, verdict] :
        {std::pair(ProbeFault::kAuthFailed, "auth"), std::pair(ProbeFault::kSettings, "settings"),
-        std::pair(ProbeFault::kCertificateUntrusted, "tls")}) {
+        std::pair(ProbeFault::kNoSuchDatabase, "auth"),
+        std::pair(ProbeFault::kCertificateUntrusted, "settings")}) {
     Steps steps;
     const AddressReach& reach = steps
                                     .settled({endpoint(Hop::kService, "rw", "pg-rw:5432",
