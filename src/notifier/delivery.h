@@ -33,27 +33,27 @@ enum class Hop {
 [[nodiscard]] std::string_view to_string(Hop hop);  // "queued", "refused", ...
 
 struct AlertHop {
-  std::string alertmanager;
+  std::string alertmanager = {};
   Hop hop = Hop::kQueued;
-  std::string detail;  // a reason, or the receivers
+  std::string detail = {};  // a reason, or the receivers
 };
 
 struct AlertDelivery {
-  Labels labels;
+  Labels labels = {};
   bool critical = false;
   WallTime since{};  // handed to the notifier first
-  std::vector<AlertHop> hops;
+  std::vector<AlertHop> hops = {};
   // For longer than kGrace, no Alertmanager has come as far as to tell somebody.
   bool untold = false;
 };
 
 struct AlertmanagerReport {
-  std::string name;   // its URL
-  bool up = false;    // the last exchange went well
-  std::string error;  // of the last exchange that did not
-  std::optional<WallTime> started_at;
-  std::string version;
-  std::vector<std::string> failing;  // integrations whose last notifications failed
+  std::string name = {};   // its URL
+  bool up = false;         // the last exchange went well
+  std::string error = {};  // of the last exchange that did not
+  std::optional<WallTime> started_at = {};
+  std::string version = {};
+  std::vector<std::string> failing = {};  // integrations whose last notifications failed
   bool reaches = true;  // as far as is known, an integration is left that does not fail
   bool notifications_known = false;  // its /metrics can be read
   std::size_t queued = 0;

@@ -153,7 +153,7 @@ Task<> Sender::read_all() {
 SteadyTime Sender::next_reading() const {
   if (read_at_once_) return last_reading_ + std::chrono::milliseconds(200);
   const std::optional<SteadyTime> unproven = tracker_.unproven_since();
-  if (!unproven) return last_reading_ + kNowAndThen;
+  if (!unproven) return last_reading_ + (error_.empty() ? kNowAndThen : kUnproven);
   const bool young = last_reading_ - *unproven < 2 * kGrace;
   return last_reading_ + (young ? kSoon : kUnproven);
 }

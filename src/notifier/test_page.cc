@@ -46,10 +46,11 @@ class TestPage {
     return outcome == Outcome::kGood;
   }
 
-  Task<Result<void>> post(OutgoingPtr alert) {
+  [[nodiscard]] std::string body_of(const OutgoingPtr& alert) const {
     const WallTime now = context_.clock.wall();
-    co_return co_await client_.post(to_json(std::vector{std::move(alert)}, now, now + kEnds));
+    return to_json({&alert, 1}, now, now + kEnds);
   }
+  Task<Result<void>> post(OutgoingPtr alert) { co_return co_await client_.post(body_of(alert)); }
 
   Task<bool> accepted() {
     const Result<void> posted = co_await post(alert_);

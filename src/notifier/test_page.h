@@ -30,7 +30,8 @@ struct TestReport {
 };
 
 struct TestPageOptions {
-  std::vector<std::pair<std::string, std::string>> labels;  // more, or others, than the usual ones
+  std::vector<std::pair<std::string, std::string>> labels =
+      {};  // more, or others, than the usual ones
   Duration present_within = std::chrono::seconds(10);
   Duration notified_within = std::chrono::minutes(1);
 };

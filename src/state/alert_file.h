@@ -30,9 +30,9 @@ struct KeptAlerts {
 };
 
 struct HistoryQuery {
-  std::string alertname;  // empty: all
-  std::optional<WallTime> from;
-  std::optional<WallTime> to;
+  std::string alertname = {};  // empty: all
+  std::optional<WallTime> from = {};
+  std::optional<WallTime> to = {};
   std::size_t limit = 1000;  // the newest
 };
 

@@ -41,6 +41,10 @@ struct AlertState::Shared {
     return good && (!busy_since || now - *busy_since < kStalled);
   }
 
+  [[nodiscard]] bool is_stopping() const EXCLUDES(mutex) {
+    MutexLock hold(mutex);
+    return stopping;
+  }
   [[nodiscard]] bool flushed() const REQUIRES(mutex) {
     const bool only_clock = waiting && !waiting->alerts && waiting->transitions.empty();
     return loaded && !busy_since && (!waiting || only_clock);
@@ -54,6 +58,7 @@ struct AlertState::Shared {
   std::unique_ptr<AlertFile> file;  // of its thread
   // Of its thread: for a file that has to be begun anew.
   std::shared_ptr<const std::vector<rules::SavedRule>> newest;
+  rules::Instant newest_at;
 
   mutable Mutex mutex;
   ConditionVariable changed;
@@ -61,6 +66,7 @@ struct AlertState::Shared {
   std::optional<Work> waiting GUARDED_BY(mutex);
   bool stopping GUARDED_BY(mutex) = false;
   bool abandoned GUARDED_BY(mutex) = false;  // nothing but this is left
+  bool ended GUARDED_BY(mutex) = false;      // its thread has nothing more to do
   bool good GUARDED_BY(mutex) = true;
   std::size_t lost GUARDED_BY(mutex) = 0;  // transitions
   std::optional<SteadyTime> busy_since GUARDED_BY(mutex);
@@ -75,7 +81,7 @@ void AlertState::Shared::open_and_load() {
   const auto give_up = std::chrono::steady_clock::now() + kHandover;
   Result<std::unique_ptr<AlertFile>> opened = AlertFile::open(path, clock.wall(), log);
   while (!opened && opened.error().code() == ErrorCode::kInvalid &&
-         std::chrono::steady_clock::now() < give_up) {
+         std::chrono::steady_clock::now() < give_up && !is_stopping()) {
     std::this_thread::sleep_for(std::chrono::milliseconds(100));
     opened = AlertFile::open(path, clock.wall(), log);
   }
@@ -114,7 +120,10 @@ std::optional<AlertState::Shared::Work> AlertState::Shared::next_work() {
 }
 
 void AlertState::Shared::write(Work work) {
-  if (work.alerts) newest = work.alerts;
+  if (work.alerts) {
+    newest = work.alerts;
+    newest_at = work.now;
+  }
   const Result<void> written = try_write(work);
   {
     MutexLock hold(mutex);
@@ -144,7 +153,7 @@ Result<void> AlertState::Shared::try_write(const Work& work) {
   // What it holds is older than what we know; it is read so that it goes away.
   if (const Result<KeptAlerts> kept = (*opened)->load(); !kept) return kept.error();
   file = *std::move(opened);
-  return file->write(work.now, newest.get(), work.transitions);
+  return file->write(newest ? newest_at : work.now, newest.get(), work.transitions);
 }
 
 // What could not be written waits behind nothing: newer states replace it, transitions queue up.
@@ -193,6 +202,9 @@ void AlertState::run(const std::shared_ptr<Shared>& shared) {
       shared->self.state_writable(false);
     }
   }
+  MutexLock hold(shared->mutex);
+  shared->ended = true;
+  shared->changed.notify_all();
 }
 
 AlertState::AlertState(std::string path, const Clock& clock, Logger& log,
@@ -202,15 +214,20 @@ AlertState::AlertState(std::string path, const Clock& clock, Logger& log,
       thread_([shared = shared_] { run(shared); }) {}
 
 AlertState::~AlertState() {
-  const bool flushed = flush(kStalled);
+  const auto until = std::chrono::steady_clock::now() + kLastWrite;
+  bool ended = false;
   {
     MutexLock hold(shared_->mutex);
     shared_->stopping = true;
-    shared_->abandoned = !flushed;
     shared_->changed.notify_all();
+    while (!shared_->ended &&
+           shared_->changed.wait_until(shared_->mutex, until) != std::cv_status::timeout) {
+    }
+    ended = shared_->ended;
+    shared_->abandoned = !ended;
   }
   // A thread that a disk holds cannot be joined, and the end of the process must not wait for it.
-  if (flushed) {
+  if (ended) {
     thread_.join();
   } else {
     thread_.detach();

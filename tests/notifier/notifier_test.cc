@@ -200,7 +200,9 @@ TEST_CASE("on stop what waits is sent, and a dead Alertmanager is not waited for
 
 TEST_CASE("each address of a headless Service is an Alertmanager of its own", "[notifier]") {
   FakeAlertmanager am;
-  testing::DnsServer dns({{"am.test", {.a = {"127.0.0.1"}}}});
+  testing::DnsAnswer loopback;
+  loopback.a = {"127.0.0.1"};
+  testing::DnsServer dns({{"am.test", loopback}});
   config::Alerts settings = to({"http://am.test:" + std::to_string(am.port())});
   settings.alertmanagers[0].discover = true;
   NotifierFixture f(settings, {dns.address()});
@@ -278,7 +280,9 @@ TEST_CASE("a login goes out with every request, read anew from its file", "[noti
 
 TEST_CASE("TLS demands the name and the CA that were given", "[notifier]") {
   const testing::CertificateAuthority ca;
-  FakeAlertmanager am({.tls = ca.issue({.dns_names = {"alertmanager.test"}})});
+  testing::ScriptedServerOptions with_tls;
+  with_tls.tls = ca.issue({.dns_names = {"alertmanager.test"}});
+  FakeAlertmanager am(with_tls);
   char name[] = "/tmp/keelwatch-notifier-XXXXXX";
   close(mkstemp(name));
   testing::write_file(name, ca.pem());
