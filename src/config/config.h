@@ -307,15 +307,15 @@ struct ThresholdOverride {
 
 // One Alertmanager, or with `discover` every address that its host's name has.
 struct Alertmanager {
-  std::string url;        // required; with the path prefix, if there is one
+  std::string url = {};   // required; with the path prefix, if there is one
   bool discover = false;  // a headless Service: each address is an Alertmanager of its own
-  std::string user;       // basic authentication
-  std::string password_file;
-  std::string bearer_token_file;
-  std::string ca_file;  // empty: the system's trust store
-  std::string cert_file;
-  std::string key_file;
-  std::string server_name;  // that the certificate must bear; empty: the URL's host
+  std::string user = {};  // basic authentication
+  std::string password_file = {};
+  std::string bearer_token_file = {};
+  std::string ca_file = {};  // empty: the system's trust store
+  std::string cert_file = {};
+  std::string key_file = {};
+  std::string server_name = {};  // that the certificate must bear; empty: the URL's host
   bool insecure_skip_verify = false;
   Duration timeout = seconds(10);  // of one request
 
@@ -339,24 +339,24 @@ enum class RelabelAction {
 // As in Prometheus' relabel_config.
 struct Relabel {
   RelabelAction action = RelabelAction::kReplace;
-  std::vector<std::string> source_labels;
+  std::vector<std::string> source_labels = {};
   std::string separator = ";";
   std::string regex = "(.*)";
   std::string replacement = "$1";
-  std::string target_label;
-  std::optional<int> modulus;
+  std::string target_label = {};
+  std::optional<int> modulus = {};
 
   bool operator==(const Relabel&) const = default;
 };
 
 // The dead-man's switch: somebody outside raises the alarm when it falls silent.
 struct Heartbeat {
-  std::string url;       // neither: none
-  std::string url_file;  // for a URL that is a secret
+  std::string url = {};       // neither: none
+  std::string url_file = {};  // for a URL that is a secret
   bool post = false;
   Duration interval = std::chrono::minutes(1);
   Duration timeout = seconds(10);
-  std::string ca_file;  // empty: the system's trust store
+  std::string ca_file = {};  // empty: the system's trust store
 
   bool operator==(const Heartbeat&) const = default;
 };
@@ -364,14 +364,14 @@ struct Heartbeat {
 using LabelPairs = std::vector<std::pair<std::string, std::string>>;
 
 struct Alerts {
-  std::vector<Alertmanager> alertmanagers;
-  LabelPairs external_labels;
-  std::vector<Relabel> relabel;
+  std::vector<Alertmanager> alertmanagers = {};
+  LabelPairs external_labels = {};
+  std::vector<Relabel> relabel = {};
   Duration end_after = std::chrono::minutes(30);
-  std::string external_url;      // empty: alerts name no origin
-  std::string runbook_base_url;  // empty: the links of the rules as they are
-  std::string state_file;        // empty: alerts are forgotten with the process
-  Heartbeat heartbeat;
+  std::string external_url = {};      // empty: alerts name no origin
+  std::string runbook_base_url = {};  // empty: the links of the rules as they are
+  std::string state_file = {};        // empty: alerts are forgotten with the process
+  Heartbeat heartbeat = {};
 
   bool operator==(const Alerts&) const = default;
 };

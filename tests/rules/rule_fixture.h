@@ -81,8 +81,8 @@ class World {
     return "none";
   }
 
-  [[nodiscard]] Evaluation evaluation(Output* output) {
-    Evaluation evaluation{.store = store, .now = now, .settings = settings, .output = output};
+  [[nodiscard]] Evaluation evaluation(Output* where) {
+    Evaluation evaluation{.store = store, .now = now, .settings = settings, .output = where};
     evaluation.evidence_since = evidence_since;
     return evaluation;
   }

@@ -15,8 +15,6 @@ using namespace std::chrono_literals;
 namespace keelwatch::state {
 namespace {
 
-using rules::AlertState;
-
 class TestClock final : public Clock {
  public:
   [[nodiscard]] WallTime wall() const override { return instant(now.load()).wall; }
@@ -38,8 +36,8 @@ struct Process {
 
 std::shared_ptr<const std::vector<rules::SavedRule>> two_alerts(rules::Instant now) {
   return std::make_shared<const std::vector<rules::SavedRule>>(
-      saved({alert("pg-1", AlertState::kFiring, instant(0s)),
-             alert("pg-2", AlertState::kPending, instant(0s))},
+      saved({alert("pg-1", rules::AlertState::kFiring, instant(0s)),
+             alert("pg-2", rules::AlertState::kPending, instant(0s))},
             now));
 }
 
@@ -88,7 +86,7 @@ TEST_CASE("after more than an hour pending alerts start afresh, firing ones stay
     const auto kept = state.load(30s);
     REQUIRE(kept);
     CHECK(kept->rules.at(0).alerts.size() == left);
-    CHECK(kept->rules[0].alerts[0].state == AlertState::kFiring);
+    CHECK(kept->rules[0].alerts[0].state == rules::AlertState::kFiring);
   }
 }
 
