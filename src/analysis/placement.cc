@@ -130,7 +130,7 @@ Loss data_failure(const Scene& scene, const Instances& instances) {
       if (instance.joined) parts.push_back(instance.data_loss());
     }
     if (parts.empty() && scene.primary().empty()) {
-      return Loss::not_set_up("no instance has data yet", kSource);
+      return Loss::not_installed("no instance has data yet", kSource);
     }
     return Loss::known(all_of(std::move(parts)), instances.observed_at());
   });
@@ -164,8 +164,8 @@ Failure no_service(const std::vector<PlacedInstance>& instances,
 }
 
 Loss service_failure(const Scene& scene, const Placement& placement) {
-  if (scene.cluster.hibernated()) return Loss::not_set_up("it hibernates", kSource);
-  if (scene.primary().empty()) return Loss::not_set_up("it has no primary yet", kSource);
+  if (scene.cluster.hibernated()) return Loss::not_installed("it hibernates", kSource);
+  if (scene.primary().empty()) return Loss::not_installed("it has no primary yet", kSource);
   const auto pods = combine(
       [&](const auto& instances, const auto& parts) { return std::pair(&instances, &parts); },
       placement.instances, placement.parts);
@@ -199,7 +199,7 @@ Observed<std::vector<StorePlace>> place_stores(const Scene& scene) {
 Loss failure_with_backups(const Loss& data, const Observed<std::vector<StorePlace>>& stores) {
   return combine(
       [&](const Failure& failure, const std::vector<StorePlace>& all) {
-        if (all.empty()) return Loss::not_set_up("it has no archive", kSource);
+        if (all.empty()) return Loss::not_installed("it has no archive", kSource);
         std::vector<Failure> parts = {failure};
         for (const StorePlace& store : all) {
           if (!store.loss.is_known()) return Loss::absent(store.loss.why());
@@ -280,7 +280,7 @@ void look_side_by_side(const Scene& scene, Placement& placement) {
                    nodes_for_pods(scene.world, plane) >= instances;
           },
           placement.control_plane, desired));
-  const auto operators = operator_pods(scene.world, scene.config);
+  placement.operators = operator_pods(scene.world, scene.config);
   placement.operator_with_primary = combine(
       [&](const std::vector<PlacedInstance>& instances, const std::vector<PartPod>& pods) {
         const PlacedInstance* primary = find_primary(instances);
@@ -290,7 +290,7 @@ void look_side_by_side(const Scene& scene, Placement& placement) {
                  return !pod.ready || pod.node == primary->node;
                });
       },
-      placement.instances, operators);
+      placement.instances, placement.operators);
 }
 
 void judge_redundancy(const Scene& scene, Placement& placement) {
@@ -327,6 +327,7 @@ Placement blank(const ClusterTopology& cluster, const Why& why) {
           .standbys_with_primary = no,
           .standbys_elsewhere = no,
           .enough_nodes = no,
+          .operators = no,
           .operator_with_primary = no};
 }
 

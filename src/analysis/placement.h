@@ -79,6 +79,7 @@ struct Placement {
   // Whether a standby could be kept apart from the primary: there are as many nodes that take Pods
   // as instances.
   Observed<bool> enough_nodes;
+  Observed<std::vector<PartPod>> operators;  // the Pods of CNPG's operator
   // Whether every ready Pod of the operator is on the primary's node: a failover then waits until
   // the operator is started elsewhere.
   Observed<bool> operator_with_primary;

@@ -135,8 +135,8 @@ TEST_CASE("a copy counts only where it could be read", "[placement]") {
          b.storage_node("n2").disks[0].conditions = {{"Ready", "False", "NodeNotReady", "", {}}};
        },
        "n1 n2"},
-      {"its disk is another one now",
-       [](PlacementBuilder& b) { b.storage_node("n2").disks[0].uuid = "new"; }, "n1"},
+      {"its disk has another name, but the engine writes to it",
+       [](PlacementBuilder& b) { b.storage_node("n2").disks[0].uuid = "new"; }, "n1 n2"},
       {"the volume follows a backup",
        [](PlacementBuilder& b) { b.volume_of("pg-1").standby = true; }, ""},
       {"the volume is being restored",
@@ -338,7 +338,7 @@ TEST_CASE("zones come from the nodes' labels", "[placement]") {
 
 TEST_CASE("the bucket is a further copy, wherever it lies", "[placement]") {
   PlacementBuilder b = three_nodes();
-  CHECK(everything(b) == "not_set_up: it has no archive");
+  CHECK(everything(b) == "not_installed: it has no archive");
 
   b.archive("http://minio.store.svc:9000");
   CHECK_THAT(everything(b), Catch::StartsWith("not_set_up: where http://minio.store.svc:9000"));
@@ -460,13 +460,13 @@ TEST_CASE("proxies outside of the namespaces that are watched are not taken for 
 TEST_CASE("a cluster that sleeps, or is being made, has no service to lose", "[placement]") {
   PlacementBuilder asleep = three_nodes();
   asleep.cluster.switches.hibernation = true;
-  CHECK(service(asleep) == "not_set_up: it hibernates");
+  CHECK(service(asleep) == "not_installed: it hibernates");
   CHECK(data(asleep) == "n1 n2 n3");
   PlacementBuilder young;
   young.node("n1");
   young.cluster.current_primary.clear();
-  CHECK(data(young) == "not_set_up: no instance has data yet");
-  CHECK(service(young) == "not_set_up: it has no primary yet");
+  CHECK(data(young) == "not_installed: no instance has data yet");
+  CHECK(service(young) == "not_installed: it has no primary yet");
 }
 
 TEST_CASE("the primary's node is shared with a standby, or with the operator", "[placement]") {

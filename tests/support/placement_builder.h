@@ -209,6 +209,7 @@ class PlacementBuilder {
     engine.volume = name;
     engine.active = true;
     engine.state = "running";
+    if (!copies.empty()) engine.node = copies.front();
     for (const std::string& node : copies) {
       model::VolumeReplica& replica = replicas_.emplace_back();
       replica.meta.name = name + "-r-" + node;
