@@ -79,9 +79,11 @@ bool answered(const std::vector<model::SourceReport>& reports) {
 }
 
 // Whether every archive that the configuration and Kubernetes name has been read.
-bool all_read(const model::Slices& slices, const config::Config& config, bool deep) {
+bool all_read(const model::Slices& slices, const config::Config& config,
+              const ArchiveLookOptions& options) {
   if (!slices.kubernetes || !answered(slices.kubernetes->reports)) return false;
   if (!slices.postgres || !answered(slices.postgres->reports)) return false;
+  if (options.places_only) return true;
   if (!slices.archives || !answered(slices.archives->reports)) return false;
   const discovery::ArchiveTargets wanted = discovery::discover_archives(
       config, slices.kubernetes.get(), read_credential, aws_environment(), {});
@@ -89,7 +91,8 @@ bool all_read(const model::Slices& slices, const config::Config& config, bool de
   return std::ranges::all_of(wanted.archives, [&](const discovery::ArchiveTarget& target) {
     const auto archive = std::ranges::find_if(
         found, [&](const auto& candidate) { return candidate->id == target.id; });
-    return archive != found.end() && (!deep || !(*archive)->deep || (*archive)->deep->complete);
+    return archive != found.end() &&
+           (!options.deep || !(*archive)->deep || (*archive)->deep->complete);
   });
 }
 
@@ -138,7 +141,7 @@ Result<ArchiveLook> look_at_archives(const ArchiveLookOptions& options, const Pr
     int looks = 0;
     EventLoop::Timer again(control, [&] {
       const model::Slices seen = newest();
-      look.complete = all_read(seen, *config, options.deep);
+      look.complete = all_read(seen, *config, options);
       if (look.complete || control.now() >= end) {
         stop.request_stop();
         return;

@@ -20,6 +20,7 @@ struct ArchiveLookOptions {
   // likes say, and nothing else is asked.
   std::string archive;
   std::string endpoint_url;                     // of `archive`
+  bool places_only = false;                     // where archives are suffices, not what they hold
   bool deep = false;                            // read backups and WAL whole, without a byte budget
   Duration timeout = std::chrono::minutes(10);  // then what has answered is judged
 };

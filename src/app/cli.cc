@@ -9,8 +9,8 @@
 #include "app/commands.h"
 #include "app/daemon.h"
 #include "app/notify.h"
-#include "app/rule_commands.h"
 #include "app/probe_command.h"
+#include "app/rule_commands.h"
 #include "app/terminal.h"
 #include "app/version.h"
 #include "base/file.h"
@@ -36,6 +36,7 @@ constexpr const char* kFooter =
     "  keelwatch check config keelwatch.yaml\n"
     "  keelwatch --config.file keelwatch.yaml\n"
     "  keelwatch explain 'keelwatch_replication_lag_bytes{pod=\"pg-2\"}'\n"
+    "  keelwatch what-if --lose node-1\n"
     "  keelwatch query --server http://127.0.0.1:9090 'up == 0'\n";
 
 struct LogOptions {
@@ -58,6 +59,7 @@ struct Parsed {
   std::string probe_timeout;
   bool no_large_result = false;
   RestorePlanOptions restore_plan;
+  WhatIfOptions what_if;
   std::string look_timeout;
   std::string restore_to;
   RecordOptions record;
@@ -174,6 +176,13 @@ int dispatch(const CLI::App& app, Parsed& parsed) {
     parsed.probe.large_result = !parsed.no_large_result;
     if (!parsed.probe_timeout.empty()) parsed.probe.timeout = *parse_duration(parsed.probe_timeout);
     return probe_command(parsed.probe);
+  }
+  if (app.got_subcommand("what-if")) {
+    parsed.what_if.json = parsed.json;
+    if (!parsed.look_timeout.empty()) {
+      parsed.what_if.look.timeout = *parse_duration(parsed.look_timeout);
+    }
+    return what_if_command(parsed.what_if, log);
   }
   if (app.got_subcommand("record")) {
     if (!parsed.record_duration.empty()) {
@@ -300,9 +309,11 @@ void add_notify(CLI::App& app, Parsed& parsed) {
       "2 wrong usage.\n");
 }
 
-void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed) {
+void add_look(CLI::App& command, ArchiveLookOptions& look, Parsed& parsed,
+              const std::string& timeout = "10m") {
   command.add_option("--config.file", look.config_file, "as that of run");
-  command.add_option("--timeout", parsed.look_timeout, "10m if not given")->check(above_zero());
+  command.add_option("--timeout", parsed.look_timeout, timeout + " if not given")
+      ->check(above_zero());
   add_log_options(command, parsed.log);
 }
 
@@ -404,6 +415,31 @@ void add_probe(CLI::App& app, Parsed& parsed) {
       "    --sslrootcert ca.crt --password-file probe.pw\n");
 }
 
+void add_what_if(CLI::App& app, Parsed& parsed) {
+  WhatIfOptions& what_if = parsed.what_if;
+  what_if.look.places_only = true;
+  what_if.look.timeout = std::chrono::seconds(30);
+  CLI::App* command = app.add_subcommand(
+      "what-if", "print what dies and what survives when nodes, zones or hosts are lost");
+  command->add_option("--lose", what_if.nodes, "NODE[,NODE]: names of Kubernetes nodes")
+      ->delimiter(',');
+  command->add_option("--lose-zone", what_if.zones, "ZONE[,ZONE]: by the nodes' labels")
+      ->delimiter(',');
+  command
+      ->add_option("--lose-host", what_if.hosts, "HOST[,HOST]: of placement.hosts, with its nodes")
+      ->delimiter(',');
+  command->add_option("--cluster", what_if.cluster, "only this one: NAMESPACE/NAME, or NAME");
+  command->add_option("--server", what_if.server,
+                      "address of a running keelwatch; without it the command looks by itself");
+  command->add_flag("--json", parsed.json);
+  add_look(*command, what_if.look, parsed, "30s");
+  command->footer(
+      "\nNothing is counted on to come back by itself but a failover.\n"
+      "Exit codes: 0 the data of every database survives and it can be written to, if need be "
+      "after a\nfailover; 1 not so of one, or that is unknown, or nobody could be asked; 2 wrong "
+      "usage, or there is\nno such node, zone, host or cluster.\n");
+}
+
 void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_run_options(*app.add_subcommand("run", "watch and serve (the default)"), parsed);
 
@@ -443,6 +479,7 @@ void add_subcommands(CLI::App& app, Parsed& parsed) {
   add_restore_plan(app, parsed);
   add_notify(app, parsed);
   add_probe(app, parsed);
+  add_what_if(app, parsed);
 
   CLI::App* record = app.add_subcommand("record", "write what the sources say to a tape");
   record->add_option("--config.file", parsed.record.config_file);

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <cerrno>
 #include <cstdio>
@@ -16,6 +17,7 @@
 #include "app/source_set.h"
 #include "app/tape.h"
 #include "app/terminal.h"
+#include "app/what_if.h"
 #include "base/event_loop.h"
 #include "base/file.h"
 #include "base/http_client.h"
@@ -243,6 +245,65 @@ int restore_plan_command(const RestorePlanOptions& options, Logger& log) {
     return 1;
   }
   return print_data(*plan, 0);
+}
+
+namespace {
+
+std::string form_of(const WhatIfOptions& options) {
+  std::string form = options.json ? "format=json" : "format=text";
+  for (const auto& [key, names] :
+       {std::pair("lose", &options.nodes), std::pair("lose-zone", &options.zones),
+        std::pair("lose-host", &options.hosts)}) {
+    if (names->empty()) continue;
+    form += fmt::format("&{}={}", key, percent_encode(fmt::format("{}", fmt::join(*names, ","))));
+  }
+  if (!options.cluster.empty()) form += "&cluster=" + percent_encode(options.cluster);
+  return form;
+}
+
+int ask_what_if(const WhatIfOptions& options) {
+  if (const Result<void> server = check_server(options.server); !server) {
+    print_error(server.error());
+    return 2;
+  }
+  std::string server = options.server;
+  while (server.ends_with('/')) server.pop_back();
+  EventLoop loop;
+  Resolver resolver(loop);
+  HttpClient http(loop, resolver);
+  HttpRequest request;
+  request.url = server + "/api/v1/what-if?" + form_of(options);
+  request.deadline = loop.after(std::chrono::seconds(10));
+  const auto response = loop.block_on(http.fetch(std::move(request)));
+  if (!response) {
+    print_error(response.error().context("ask " + options.server));
+    return 1;
+  }
+  if (response->status != 200) {
+    print_stderr("keelwatch: " + printable_lines(response->body));
+    return response->status == 400 ? 2 : 1;
+  }
+  const bool survives = response->header(kSurvivesHeader) == "1";
+  return print_data(options.json ? response->body : printable_lines(response->body),
+                    survives ? 0 : 1);
+}
+
+}  // namespace
+
+int what_if_command(const WhatIfOptions& options, Logger& log) {
+  if (!options.server.empty()) return ask_what_if(options);
+  const auto look = look_or_print(options.look, log);
+  if (!look) return 1;
+  const Result<WhatIf> result = what_if(*look->moment, {.nodes = options.nodes,
+                                                        .zones = options.zones,
+                                                        .hosts = options.hosts,
+                                                        .cluster = options.cluster});
+  if (!result) {
+    print_error(result.error());
+    return result.error().code() == ErrorCode::kInvalid ? 2 : 1;
+  }
+  return print_data(options.json ? what_if_json(*result) : what_if_text(*result),
+                    look->complete && result->survives() ? 0 : 1);
 }
 
 int record_command(const RecordOptions& options, Logger& log) {

@@ -46,6 +46,19 @@ struct RestorePlanOptions {
 // Prints a manifest; 1, and why, if there is nothing to restore to.
 [[nodiscard]] int restore_plan_command(const RestorePlanOptions& options, Logger& log);
 
+struct WhatIfOptions {
+  ArchiveLookOptions look;  // without a server
+  std::string server;       // a running keelwatch; empty: the command looks by itself
+  std::vector<std::string> nodes;
+  std::vector<std::string> zones;
+  std::vector<std::string> hosts;
+  std::string cluster;
+  bool json = false;
+};
+// Prints what is lost and what survives; 1 if the data or the service of a database does not, or
+// is unknown; 2 if what is to be lost does not exist.
+[[nodiscard]] int what_if_command(const WhatIfOptions& options, Logger& log);
+
 struct RecordOptions {
   std::string config_file;
   std::string out;      // empty or "-": stdout

@@ -207,6 +207,8 @@ http::Router Daemon::make_router() {
   };
   query("GET", "/api/v1/explain",
         [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
+  query("GET", "/api/v1/what-if",
+        [this](const Request& r, const std::stop_token&) { return front_->serve_what_if(r); });
   for (const char* method : {"POST", "PUT"}) {
     query(method, "/-/reload",
           [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });

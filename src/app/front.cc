@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "app/explain.h"
+#include "app/what_if.h"
 #include "base/time_text.h"
 #include "http/negotiation.h"
 
@@ -95,6 +96,29 @@ http::Response Front::serve_explain(const http::Request& request) const {
   }
   http::Response response = http::Response::text(200, *text);
   if (json) response.content_type = "application/json";
+  return response;
+}
+
+http::Response Front::serve_what_if(const http::Request& request) const {
+  const Look now = look();
+  if (!now.believed()) return now.refusal();
+  const auto list = [&](std::string_view name) {
+    return split_names(request.query_value(name).value_or(""));
+  };
+  const WhatIfRequest asked{.nodes = list("lose"),
+                            .zones = list("lose-zone"),
+                            .hosts = list("lose-host"),
+                            .cluster = std::string(request.query_value("cluster").value_or(""))};
+  const Result<WhatIf> result = what_if(*now.shown->moment, asked);
+  if (!result) {
+    const int status = result.error().code() == ErrorCode::kInvalid ? 400 : 503;
+    return http::Response::text(status, result.error().message() + "\n");
+  }
+  const bool json = request.query_value("format") == std::string_view("json");
+  http::Response response =
+      http::Response::text(200, json ? what_if_json(*result) : what_if_text(*result));
+  if (json) response.content_type = "application/json";
+  response.headers.push_back({std::string(kSurvivesHeader), result->survives() ? "1" : "0"});
   return response;
 }
 

@@ -1,6 +1,6 @@
-// The newest Moment as HTTP shows it: /metrics, the health checks, explain. No frozen green: a
-// Moment older than three slots is served by none of them, and a program whose first step does not
-// end within three slots of the start is not healthy either.
+// The newest Moment as HTTP shows it: /metrics, the health checks, explain, what-if. No frozen
+// green: a Moment older than three slots is served by none of them, and a program whose first step
+// does not end within three slots of the start is not healthy either.
 //
 // show() is for one thread, the step's; everything else for any.
 #pragma once
@@ -38,6 +38,10 @@ class Front {
   [[nodiscard]] http::Response serve_ready() const;    // 503 until the first Moment, too
   // ?series=SERIES[&format=json]; 503 as in serve_ready().
   [[nodiscard]] http::Response serve_explain(const http::Request& request) const;
+  // ?lose=NODE[,NODE]&lose-zone=…&lose-host=…[&cluster=…][&format=json]; 400 for what does not
+  // exist; 503 as in serve_ready(), and while nobody knows the nodes. Header Keelwatch-Survives
+  // says 1 or 0.
+  [[nodiscard]] http::Response serve_what_if(const http::Request& request) const;
 
  private:
   struct Shown {
