@@ -37,8 +37,9 @@ TEST_CASE("README's metrics and rules tables are those of `keelwatch describe`",
   CHECK(region(text, "rules") == *rules);
 }
 
-TEST_CASE("README's table of the settings of probes is that of `keelwatch describe`", "[app]") {
+TEST_CASE("README's tables of settings are those of `keelwatch describe`", "[app]") {
   CHECK(region(readme(), "endpoints") == config::settings_markdown("endpoints."));
+  CHECK(region(readme(), "placement") == config::settings_markdown("placement."));
 }
 
 }  // namespace keelwatch::app
