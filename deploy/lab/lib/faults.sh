@@ -9,6 +9,7 @@
 . "$lab_source/lib/faults_kube.sh"
 . "$lab_source/lib/faults_archive.sh"
 . "$lab_source/lib/faults_storage.sh"
+. "$lab_source/lib/faults_placement.sh"
 
 fault_list='standby-stop      a standby is shut down
 standby-kill      a standby dies at once (SIGKILL)
@@ -58,6 +59,7 @@ storage-node-gone      the node of a standby is gone, as Kubernetes and Longhorn
 disk-full         Longhorn'"'"'s disk on the node of a standby is nearly full
 attach-stuck      the volume of a standby has been attaching for ever
 copies-concentrated    the copies of every instance'"'"'s data are on one node
+standby-with-primary   a standby'"'"'s Pod is on the primary'"'"'s node
 replica-unscheduled    a third copy is wanted and never placed, and Longhorn says healthy
 engine-outdated   a volume runs the engine of an older Longhorn
 config-invalid    a typing mistake in the configuration of keelwatch

@@ -159,7 +159,9 @@ break_copies_concentrated() {
 mend_copies_concentrated() { put_longhorn_objects; }
 shows_copies_concentrated() {
   say "both copies of the data of every instance are on $(node_of "$primary"): each volume is well, and one node is all" \
-    "keelwatch_volume_local_copy{...} 0 for the instances elsewhere"
+    "keelwatch_volume_local_copy{...} 0 for the instances elsewhere" \
+    "$(cluster_series placement_tolerated_node_losses 'for="data",domain="node"') 0, and keelwatch_placement_smallest_loss names it" \
+    "KeelwatchOneNodeHoldsAllData after 30 min"
 }
 
 may_replica_unscheduled() { only_standin; }
