@@ -59,12 +59,8 @@ bool is_initializing(const Scene& scene, const model::PersistentVolumeClaim& cla
 
 Observed<UsableCopies> copies_of(const Scene& scene, const model::PersistentVolumeClaim& claim,
                                  const NodeMap& nodes) {
-  const auto volume = std::ranges::find_if(
-      scene.storage.volumes.volumes,
-      [&](const PlacedVolume& v) { return v.ns == claim.meta.ns && v.claim == claim.meta.name; });
-  if (volume != scene.storage.volumes.volumes.end()) {
-    return usable_copies(*volume, scene.storage.nodes, nodes, scene.world);
-  }
+  const PlacedVolume* volume = scene.storage.find(claim.meta.ns, claim.meta.name);
+  if (volume != nullptr) return usable_copies(*volume, scene.storage.nodes, nodes, scene.world);
   // It is bound to no volume, or to one that is gone.
   return Observed<UsableCopies>::known(UsableCopies(), scene.world.at);
 }
@@ -94,11 +90,9 @@ Instances place_instances(const Scene& scene, const NodeMap& nodes,
     instance.node = pod->node;
     instance.ready = pod->ready == true && nodes.alive(pod->node);
   }
-  for (const auto& claim : claims) {
-    if (claim->meta.ns != scene.cluster.ns ||
-        get(claim->meta.labels, "cnpg.io/cluster") != scene.cluster.name) {
-      continue;
-    }
+  const auto ns_of = [](const auto& claim) -> const std::string& { return claim->meta.ns; };
+  for (const auto& claim : std::ranges::equal_range(claims, scene.cluster.ns, {}, ns_of)) {
+    if (get(claim->meta.labels, "cnpg.io/cluster") != scene.cluster.name) continue;
     if (auto why = add_claim(scene, *claim, nodes, all)) return Instances::absent(*std::move(why));
   }
   std::vector<PlacedInstance> instances;

@@ -68,11 +68,8 @@ Loss loss_of_claims(const model::Pod& pod, const model::World& world, const Node
   std::vector<Failure> parts;
   WallTime at = world.at;
   for (const std::string& claim : pod.claims) {
-    const auto volume = std::ranges::find_if(storage.volumes.volumes, [&](const PlacedVolume& v) {
-      return v.ns == pod.meta.ns && v.claim == claim;
-    });
-    if (volume == storage.volumes.volumes.end())
-      continue;  // it waits for a volume, and holds nothing
+    const PlacedVolume* volume = storage.find(pod.meta.ns, claim);
+    if (volume == nullptr) continue;  // it waits for a volume, and holds nothing
     const Observed<UsableCopies> copies = usable_copies(*volume, storage.nodes, nodes, world);
     const UsableCopies* known = copies.if_known();
     if (known == nullptr) return Loss::absent(copies.why());

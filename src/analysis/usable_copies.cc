@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace keelwatch::analysis {
@@ -46,6 +47,16 @@ Copies bound_copies(const PlacedVolume& volume, const NodeMap& nodes, WallTime a
 }
 
 }  // namespace
+
+const PlacedVolume* StorageView::find(std::string_view ns, std::string_view claim) const {
+  const auto place = [](const PlacedVolume& v) {  // in the order of VolumeJoin::volumes
+    return std::tuple(v.claim.empty(), std::string_view(v.ns), std::string_view(v.claim));
+  };
+  const auto found =
+      std::ranges::lower_bound(volumes.volumes, std::tuple(false, ns, claim), {}, place);
+  const bool is_it = found != volumes.volumes.end() && found->ns == ns && found->claim == claim;
+  return is_it ? &*found : nullptr;
+}
 
 Failure UsableCopies::loss() const {
   std::vector<Failure> parts;

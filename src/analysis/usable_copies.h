@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "analysis/copies.h"
@@ -19,6 +20,9 @@ namespace keelwatch::analysis {
 struct StorageView {
   const VolumeJoin& volumes;
   const Observed<StorageNodes>& nodes;
+
+  // The volume of a claim; nullptr: it is bound to none, or to one that is gone.
+  [[nodiscard]] const PlacedVolume* find(std::string_view ns, std::string_view claim) const;
 };
 
 struct UsableCopies {
