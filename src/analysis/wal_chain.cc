@@ -284,7 +284,10 @@ void WalChain::take(Walk& walk, std::size_t entry) const {
   const std::int64_t number = walk.number;
   if (entry > 0 && number >= segment_of(path[entry - 1].begin)) {
     if (any_newer(walk, entry)) {
-      walk.reach.end = std::max(walk.reach.end, path[entry - 1].begin);
+      const bool seen =
+          walk.proof == Proof::kListed || proof_at(walk.proof, {timeline, number}) != nullptr;
+      if (!seen) take_tail(walk, entry);
+      if (seen && !walk.cut) walk.reach.end = std::max(walk.reach.end, path[entry - 1].begin);
       return stop(walk, ChainStop::kAbandoned, {path[entry - 1].timeline, number});
     }
     if (!walk.reach.passed_fork) walk.reach.passed_fork = path[entry - 1];

@@ -145,7 +145,11 @@ Naive one_by_one(const ArchiveBuilder& b, const TargetTimeline& target, std::int
       for (std::size_t k = 0; k < *used; ++k)
         newer = newer || listed_behind(target.path[k].timeline, n);
       if (newer) {
-        reach.end = target.path[*used - 1].begin;
+        if (!is_proven(segment)) {
+          follow_tail(*used, n);
+        } else if (!cut) {
+          reach.end = target.path[*used - 1].begin;
+        }
         return finish(ChainStop::kAbandoned, {target.path[*used - 1].timeline, n});
       }
       if (!reach.passed_fork) reach.passed_fork = target.path[*used - 1];
