@@ -189,6 +189,14 @@ def check_policy():
         complain(file, f"the Services are {sorted(services)}, granted are {sorted(granted)}")
 
 
+def check_readmes():
+    """Each path under deploy/ that a README names is there."""
+    for readme in ("README.md", "deploy/stack/README.md"):
+        for path in sorted(set(re.findall(r"(?<![/\w])deploy/[\w./-]*\w", open(readme).read()))):
+            if not os.path.exists(path):
+                complain(readme, f"{path} is not there")
+
+
 def main():
     known = schemas()
     files = sorted(set(glob.glob("deploy/keelwatch/**/*.yaml", recursive=True))
@@ -209,6 +217,7 @@ def main():
     check_base()
     check_dashboards()
     check_policy()
+    check_readmes()
     print("\n".join(problems) or f"{objects} objects of watched operators in {len(files)} files fit their schemas")
     return 1 if problems else 0
 

@@ -5,6 +5,7 @@ import glob
 import json
 import os
 import re
+import socket
 import ssl
 import subprocess
 import sys
@@ -162,7 +163,9 @@ def run_keelwatch(folder):
         yaml.safe_dump(kubeconfig, file)
     with open(folder + "/keelwatch.yaml", "w") as file:
         yaml.safe_dump(config, file)
-    port = 20000 + os.getpid() % 10000
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
     log = open(folder + "/log", "w")
     return port, subprocess.Popen([program, "--config.file", folder + "/keelwatch.yaml", "--web.listen-address",
                                    f"127.0.0.1:{port}"], stderr=log)
