@@ -43,8 +43,8 @@ struct Failure {
 
 // The same failure over other domains: a node's zone, or the machine that it runs on, in the place
 // of each node.
-[[nodiscard]] Failure with_domains(
-    const Failure& failure, const std::function<Failure(const std::string& domain)>& larger);
+[[nodiscard]] Failure with_domains(const Failure& failure,
+                                   const std::function<Failure(const std::string& domain)>& larger);
 
 struct SmallestLoss {
   // In alphabetical order. Empty: the failure has happened. None: no loss brings it about.

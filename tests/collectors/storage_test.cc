@@ -21,8 +21,7 @@ struct Steps {
     storage_collector().collect({world, assessment, config}, writer);
     std::string text;
     for (const metrics::Point& point : std::move(writer).finish().points) {
-      text +=
-          point.series->prefix + std::to_string(static_cast<std::int64_t>(point.value)) + "\n";
+      text += point.series->prefix + std::to_string(static_cast<std::int64_t>(point.value)) + "\n";
     }
     return text;
   }
