@@ -213,45 +213,38 @@ RoleReach assess_role(const std::string& role, const std::vector<const AddressRe
   return reach;
 }
 
-// The answer of the cluster's address of that role and hop.
-const ProbeResult* result_of(const std::vector<const AddressReach*>& cluster, Hop hop,
-                             std::string_view role) {
+// The cluster's address of that role and hop, if it answers.
+const EndpointProbe* answering(const std::vector<const AddressReach*>& cluster, Hop hop,
+                               std::string_view role) {
   for (const AddressReach* one : cluster) {
     if (one->probe->hop != hop || one->probe->role != role) continue;
     const ProbeResult* result = one->probe->last.if_known();
-    if (result != nullptr && result->answer) return result;
+    if (result != nullptr && result->answer) return one->probe.get();
   }
   return nullptr;
 }
 
-bool same_place(const ProbeResult& a, const ProbeResult& b) {
-  const auto numeric = [](const ProbeResult& r) {
+bool same_place(const EndpointProbe& a, const EndpointProbe& b) {
+  const auto numeric = [](const EndpointProbe& probe) {
     std::set<std::string> all;
-    for (const model::AddressProbe& address : r.addresses) all.insert(address.address);
+    for (const model::AddressProbe& address : probe.last.known_value().addresses) {
+      all.insert(address.address);
+    }
     return all;
   };
-  return !a.addresses.empty() && numeric(a) == numeric(b);
-}
-
-// Behind "name:5432", the port.
-std::string_view port_of(std::string_view address) {
-  return address.substr(std::min(address.rfind(':'), address.size()));
+  return a.port == b.port && !a.last.known_value().addresses.empty() && numeric(a) == numeric(b);
 }
 
 void compare_roles(const std::vector<const AddressReach*>& cluster, ClusterReach& reach) {
   for (const Hop hop : {Hop::kService, Hop::kPooler, Hop::kTailnet, Hop::kOther}) {
-    const ProbeResult* rw = result_of(cluster, hop, "rw");
-    const ProbeResult* ro = result_of(cluster, hop, "ro");
+    const EndpointProbe* rw = answering(cluster, hop, "rw");
+    const EndpointProbe* ro = answering(cluster, hop, "ro");
     if (rw == nullptr || ro == nullptr) continue;
-    const WallTime at = std::min(rw->began, ro->began);
-    const bool swapped = rw->answer->in_recovery && !ro->answer->in_recovery;
-    const auto port = [&](const char* role) {
-      const auto one = std::ranges::find_if(cluster, [&](const AddressReach* candidate) {
-        return candidate->probe->hop == hop && candidate->probe->role == role;
-      });
-      return port_of((*one)->probe->id.address);
-    };
-    const bool equal = same_place(*rw, *ro) && port("rw") == port("ro");
+    const ProbeResult& writes = rw->last.known_value();
+    const ProbeResult& reads = ro->last.known_value();
+    const WallTime at = std::min(writes.began, reads.began);
+    const bool swapped = writes.answer->in_recovery && !reads.answer->in_recovery;
+    const bool equal = same_place(*rw, *ro);
     const bool* before_swapped = reach.swapped.if_known();
     const bool* before_equal = reach.equal.if_known();
     reach.swapped =

@@ -82,6 +82,7 @@ std::string probe_json(const discovery::EndpointTarget& target, const model::Pro
                              .hop = target.hop,
                              .role = target.role,
                              .kind = target.kind,
+                             .port = target.port,
                              .discovered = false,
                              .probes = 1,
                              .last_success = {},

@@ -192,6 +192,7 @@ struct EndpointProbe {
   Hop hop = Hop::kOther;
   std::string role;  // rw, ro: what must be found there; empty: whatever is there
   std::string kind;  // postgres, tcp, tls, http
+  std::int64_t port = 0;
   bool discovered = false;
   std::int64_t probes = 0;               // finished since the source began
   std::optional<WallTime> last_success;  // since then; absent: never
@@ -202,7 +203,7 @@ struct EndpointProbe {
   static auto fields(With&& with) {
     using E = EndpointProbe;
     return with(field("id", &E::id), field("vantage", &E::vantage), field("hop", &E::hop),
-                field("role", &E::role), field("kind", &E::kind),
+                field("role", &E::role), field("kind", &E::kind), field("port", &E::port),
                 field("discovered", &E::discovered), field("probes", &E::probes),
                 field("lastSuccess", &E::last_success), field("last", &E::last),
                 field("canary", &E::canary));

@@ -39,6 +39,7 @@ ProbeSlice full_slice() {
                       .hop = Hop::kTailnet,
                       .role = "rw",
                       .kind = "postgres",
+                      .port = 5432,
                       .discovered = true,
                       .probes = 7,
                       .last_success = kNow - 1min,

@@ -24,6 +24,7 @@ EndpointWatch::EndpointWatch(const SourceContext& context, const config::Endpoin
                 .hop = target_.hop,
                 .role = {},
                 .kind = {},
+                .port = 0,
                 .discovered = false,
                 .probes = 0,
                 .last_success = {},
@@ -69,6 +70,7 @@ void EndpointWatch::describe_target() {
   endpoint_.hop = target_.hop;
   endpoint_.role = target_.role;
   endpoint_.kind = target_.kind;
+  endpoint_.port = target_.port;
   endpoint_.discovered = target_.discovered;
   endpoint_.canary = Observed<model::Canary>::not_set_up("none is wanted", source);
   if (!target_.not_set_up_reason.empty()) {
