@@ -313,8 +313,9 @@ std::string pg_one_line(std::string_view text) {
   std::string line;
   while (!text.empty()) {
     const auto end = std::min(text.find('\n'), text.size());
-    const std::string_view part = text.substr(0, end);
+    std::string_view part = text.substr(0, end);
     text.remove_prefix(std::min(end + 1, text.size()));
+    part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));  // its hints
     if (part.empty() || part.starts_with("LOCATION:")) continue;
     if (!line.empty()) line += "; ";
     line += part;
