@@ -179,7 +179,7 @@ void RuleSet::take_notices(Instant now, std::vector<Notice>& notices) {
   for (Orphan& orphan : orphans_) {
     Alert& alert = orphan.alert;
     const bool due = !alert.last_sent_at ||
-                     alert.resolved_at->steady > alert.last_sent_at->steady ||
+                     alert.resolved_at->steady >= alert.last_sent_at->steady ||
                      now.steady - alert.last_sent_at->steady >= kResendDelay;
     if (!due) continue;
     alert.last_sent_at = now;

@@ -190,8 +190,10 @@ class Execution {
     } else if (const auto* args = value.as<TemplateArgs>()) {
       for (const auto& [name, arg] : **args) items.push_back({{name}, arg});
     } else if (const auto* count = value.as<std::int64_t>()) {
-      const auto limit = static_cast<std::int64_t>(Template::kMaxSteps);
-      if (*count > limit) return fail("it takes too much work", ErrorCode::kTooLarge);
+      work_.steps += static_cast<std::size_t>(std::max<std::int64_t>(*count, 0));
+      if (work_.steps > Template::kMaxSteps) {
+        return fail("it takes too much work", ErrorCode::kTooLarge);
+      }
       for (std::int64_t i = 0; i < *count; ++i) items.push_back({{i}, {i}});
     } else if (value.as<Nothing>() == nullptr) {
       return fail(fmt::format("range can't iterate over {}", go_text(value)));

@@ -15,6 +15,7 @@
 #include "rules/group.h"
 #include "rules/rule_file.h"
 #include "rules/template_regex.h"
+#include "rules/template_value.h"
 #include "rules/unit_test_file.h"
 #include "store/store.h"
 
@@ -263,16 +264,14 @@ class Runner {
             [&](const auto& any) {
               const EvaluationRecord* newest = any.log().newest();
               if (newest == nullptr || newest->error.empty()) return;
-              fail(fmt::format("    rule: {}, time: {}, err: {}", any.rule().name, go_time_text(at),
-                               newest->error));
+              fail(fmt::format("    rule: {}, time: {}, err: {}", any.rule().name,
+                               go_duration({at.count()}), newest->error));
             },
             rule);
       }
     }
     return failures_.size() == before;
   }
-
-  static std::string go_time_text(Duration at) { return format_duration(at); }
 
   void check(const AlertTest& test) {
     std::vector<ExpectedAlert> got;

@@ -12,7 +12,7 @@
 namespace keelwatch::rules {
 
 struct UnitTestOptions {
-  std::string run;  // regular expression, unanchored: only tests whose name it matches
+  std::string run = {};  // regular expression, unanchored: only tests whose name it matches
   bool diff = false;
   bool ignore_unknown = false;
 };

@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "app/query.h"
 #include "base/json.h"
 #include "tests/support/placement_builder.h"
 

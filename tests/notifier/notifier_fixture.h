@@ -37,7 +37,8 @@ struct NotifierFixture {
   }
 
   [[nodiscard]] Hop hop(const std::string& alertname, std::size_t alertmanager = 0) const {
-    for (const AlertDelivery& alert : notifier.delivery()->alerts) {
+    const auto delivery = notifier.delivery();
+    for (const AlertDelivery& alert : delivery->alerts) {
       if (alert.labels.get("alertname") == alertname) return alert.hops.at(alertmanager).hop;
     }
     return Hop::kQueued;
