@@ -33,10 +33,13 @@ class TestPage {
     }
     status_ = co_await client_.status();
     before_ = co_await client_.notifications();
-    if (co_await accepted()) {
-      if (co_await present() && routed() && not_withheld()) co_await notified();
-      co_await resolved();
-    }
+    // GCC 12 miscompiles a co_await within a condition.
+    const bool taken = co_await accepted();
+    if (!taken) co_return std::move(report_);
+    const bool there = co_await present();
+    const bool heard = there && routed() && not_withheld();
+    if (heard) co_await notified();
+    co_await resolved();
     co_return std::move(report_);
   }
 
