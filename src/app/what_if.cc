@@ -123,6 +123,14 @@ class Outlook {
     return found == all.end() ? nullptr : &*found;
   }
 
+  // Whether a standby becomes the primary.
+  [[nodiscard]] bool promotes() const {
+    const PlacedInstance* one = primary();
+    if (one != nullptr && serves(*one)) return false;
+    const analysis::ControlPlane* plane = placement_.control_plane.if_known();
+    return plane == nullptr || !analysis::happens(plane->loss(map_), lost_);
+  }
+
   [[nodiscard]] Outcome data() const {
     const auto& failure = placement_.failure[static_cast<std::size_t>(analysis::LossOf::kData)];
     if (!failure.is_known()) return absent(failure.why());
@@ -189,11 +197,11 @@ class Outlook {
                                   placement_.must_serve));
     } else if (primary_serves) {
       words.push_back(fmt::format("primary {} stays", one->name));
-    } else if (analysis::happens(placement_.control_plane.known_value().loss(map_), lost_)) {
-      words.emplace_back("the primary is lost, and without the control plane none is promoted");
-    } else {
+    } else if (promotes()) {
       words.push_back(fmt::format("the primary is lost, {} can be promoted{}",
                                   fmt::join(left, " or "), without_operator()));
+    } else {
+      words.emplace_back("the primary is lost, and without the control plane none is promoted");
     }
     add_parts(true, words);
     const bool fails_over = verdict == "survives" && !primary_serves;
@@ -219,17 +227,16 @@ class Outlook {
       return !one.primary && !analysis::happens(one.outage(), {});
     });
     auto left = names([&](const PlacedInstance& one) { return serves(one) && !one.primary; });
-    const PlacedInstance* one = primary();
-    const bool promotes = one == nullptr || !serves(*one);
+    const std::size_t promoted = promotes() ? 1 : 0;
     std::vector<std::string> words;
-    if (left.size() <= (promotes ? 1 : 0)) {
+    if (left.size() <= promoted) {
       words.emplace_back(left.empty() ? "no standby is left" : "the last standby is promoted");
-    } else if (promotes) {
-      words.push_back(fmt::format("{} standbys are left", left.size() - 1));
+    } else if (promoted == 1) {
+      words.push_back(fmt::format("with all but one of {}", fmt::join(left, ", ")));
     } else {
       words.push_back(fmt::format("with {}", fmt::join(left, ", ")));
     }
-    const bool dead = add_parts(false, words) || left.size() <= (promotes ? 1 : 0);
+    const bool dead = add_parts(false, words) || left.size() <= promoted;
     return {before == 0 ? "gone"
             : dead      ? "lost"
                         : "survives",
@@ -248,21 +255,25 @@ class Outlook {
     return {fate(plane->loss(map_), lost_), std::move(why)};
   }
 
+  [[nodiscard]] Outcome backups_in(const analysis::StorePlace& store) const {
+    if (!store.loss.is_known()) return absent(store.loss.why());
+    return {fate(store.loss.known_value(), lost_), store.where};
+  }
+
   [[nodiscard]] Outcome backups() const {
     const auto* stores = placement_.stores.if_known();
     if (stores == nullptr) return absent(placement_.stores.why());
     if (stores->empty()) return {"none", "it has no archive"};
+    if (stores->size() == 1) return backups_in(stores->front());
+    // The best of them counts.
+    static constexpr std::string_view kBest[] = {"survives", "unknown", "not told", "lost"};
+    std::string_view verdict = "gone";
     std::vector<std::string> words;
-    std::string_view verdict = "lost";
     for (const analysis::StorePlace& store : *stores) {
-      if (!store.loss.is_known()) {
-        if (verdict == "lost") verdict = absent(store.loss.why()).verdict;
-        words.push_back(store.loss.why().error.message());
-        continue;
-      }
-      const std::string_view one = fate(store.loss.known_value(), lost_);
-      if (one == "survives") verdict = one;
-      words.push_back(fmt::format("{} ({})", store.where, one));
+      const Outcome one = backups_in(store);
+      words.push_back(fmt::format("{}: {}", one.verdict, one.why));
+      const auto rank = [](std::string_view v) { return std::ranges::find(kBest, v); };
+      if (rank(one.verdict) < rank(verdict)) verdict = one.verdict;
     }
     return {verdict, fmt::format("{}", fmt::join(words, "; "))};
   }

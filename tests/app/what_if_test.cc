@@ -54,13 +54,35 @@ WhatIfRequest lose(std::vector<std::string> nodes) {
 }  // namespace
 
 TEST_CASE("losing the primary's node interrupts", "[what-if]") {
-  CHECK(text_of(homelab(), lose({"n1"})) == R"(x)");
+  CHECK(text_of(homelab(), lose({"n1"})) == R"(If n1 is lost:
+
+default/pg
+  data           survives    with pg-1, pg-2, pg-3
+  read-write     interrupted the primary is lost, pg-2 or pg-3 can be promoted, once the operator is started elsewhere; 1 of 2 pods of pooler pooler-rw are left; 1 of 2 proxies ingress are left
+  read-only      survives    with all but one of pg-2, pg-3
+  control plane  survives    2 of 3 members of etcd are left
+  backups        survives    pod store/minio-0
+  pg-1 (primary)           on n1        lost        its node is lost; pg-1 1 of 2 copies left (n2)
+  pg-2                     on n2        survives    pg-2 2 of 2 copies left (n2 n3)
+  pg-3                     on n3        survives    pg-3 1 of 2 copies left (n3)
+)");
 }
 
 TEST_CASE("losing a host takes its nodes", "[what-if]") {
   WhatIfRequest request;
   request.hosts = {"alpha"};
-  CHECK(text_of(homelab(), request, two_hosts()) == R"(x)");
+  CHECK(text_of(homelab(), request, two_hosts()) == R"(If host alpha, n1, n2 are lost:
+
+default/pg
+  data           survives    with pg-2, pg-3; how much WAL only the primary has is unknown
+  read-write     lost        the primary is lost, and without the control plane none is promoted; no pods of pooler pooler-rw are left; 1 of 2 proxies ingress are left
+  read-only      survives    with pg-3; 1 of 2 pods of pooler pooler-ro are left
+  control plane  lost        1 of 3 members of etcd are left
+  backups        survives    pod store/minio-0
+  pg-1 (primary)           on n1        lost        its node is lost; pg-1 0 of 2 copies left
+  pg-2                     on n2        lost        its node is lost; pg-2 1 of 2 copies left (n3)
+  pg-3                     on n3        survives    pg-3 1 of 2 copies left (n3)
+)");
 }
 
 TEST_CASE("what is unknown is said for what it is", "[what-if]") {
@@ -70,14 +92,33 @@ TEST_CASE("what is unknown is said for what it is", "[what-if]") {
   const auto result = what_if(*PlacementBuilder::moment(std::move(slice)), lose({"n2"}));
   REQUIRE(result);
   CHECK_FALSE(result->survives());
-  CHECK(what_if_text(*result) == R"(x)");
+  CHECK(what_if_text(*result) == R"(If n2 is lost:
+
+default/pg
+  data           unknown     no answer for 61s
+  read-write     unknown     no answer for 61s
+  read-only      unknown     no answer for 61s
+  control plane  survives    2 of 3 members of etcd are left
+  backups        unknown     no answer for 61s
+)");
 }
 
 TEST_CASE("a node that is down already is told apart", "[what-if]") {
   PlacementBuilder b = homelab();
   b.node_of("n3").ready = false;
   b.pod_of("pg-3").ready = false;
-  CHECK(text_of(b, lose({"n2"})) == R"(x)");
+  CHECK(text_of(b, lose({"n2"})) == R"(If n2 is lost (n3 is down already):
+
+default/pg
+  data           survives    with pg-1, pg-3
+  read-write     survives    primary pg-1 stays; 1 of 2 pods of pooler pooler-rw are left
+  read-only      lost        no standby is left; no pods of pooler pooler-ro are left
+  control plane  lost        1 of 3 members of etcd are left
+  backups        gone        pod store/minio-0
+  pg-1 (primary)           on n1        survives    pg-1 1 of 2 copies left (n1)
+  pg-2                     on n2        lost        its node is lost; pg-2 0 of 1 copies left
+  pg-3                     on n3        gone        pg-3 1 of 1 copies left (n1)
+)");
 }
 
 TEST_CASE("it survives if the data does and it can be written to after a failover", "[what-if]") {
