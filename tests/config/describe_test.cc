@@ -55,6 +55,7 @@ TEST_CASE("the examples of list items are a configuration once uncommented", "[c
   for (const auto& [key, value] :
        {std::pair("path: REQUIRED", "path: /srv"), std::pair("url: REQUIRED", "url: http://h/"),
         std::pair("destination: REQUIRED", "destination: s3://backups"),
+        std::pair("address: REQUIRED", "address: h:5432"),
         std::pair("target_label: \"\"", "target_label: site")}) {
     std::size_t at = yaml.find(key);
     REQUIRE(at != std::string::npos);

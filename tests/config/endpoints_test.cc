@@ -121,16 +121,19 @@ keelwatch.yaml:7:17: endpoints.addresses[2].address: "https://h/" is a web addre
 keelwatch.yaml:8:17: endpoints.addresses[3].address: "h:1" is not a web address
     - {address: "h:1", kind: http}
                 ^^^^^ start it with https:// or http://
-keelwatch.yaml:9:7: endpoints.addresses[4]: address is missing
+keelwatch.yaml:9:7: endpoints.addresses[4]: required key "address" is missing
     - {name: x, adress: "h:1"}
       ^
-keelwatch.yaml:9:17: endpoints.addresses[4].adress: is not known here
+keelwatch.yaml:9:17: endpoints.addresses[4]: unknown key "adress"
     - {name: x, adress: "h:1"}
                 ^^^^^^ did you mean "address"?
-keelwatch.yaml:10:43: warning: endpoints.addresses[5].tls_name: has no effect with kind tcp
+keelwatch.yaml:10:7: endpoints.addresses[5]: is the same as the one in line 8
+    - {address: "h:1", kind: tcp, tls_name: x}
+      ^
+keelwatch.yaml:10:45: warning: endpoints.addresses[5].tls_name: has no effect with kind tcp
     - {address: "h:1", kind: tcp, tls_name: x}
                                             ^ kind tls checks a certificate
-keelwatch.yaml:11:7: endpoints.addresses[6]: is the same as the one in line 10
+keelwatch.yaml:11:7: endpoints.addresses[6]: is the same as the one in line 8
     - {address: "h:1"}
       ^
 )");

@@ -692,7 +692,7 @@ TEST_CASE("mistakes about alerts are told where they stand", "[config]") {
   };
   const Case cases[] = {
       {"an Alertmanager without an address", "alerts:\n  alertmanagers:\n    - timeout: 1s\n",
-       R"(3:7: alerts.alertmanagers[0].url: is missing)"},
+       R"(3:7: alerts.alertmanagers[0]: required key "url" is missing)"},
       {"an address that is none", "alerts:\n  alertmanagers:\n    - url: am:9093\n",
        R"(3:12: alerts.alertmanagers[0].url: "am:9093" is not a web address)"},
       {"a query", "alerts:\n  alertmanagers:\n    - url: http://am/?x=1\n",
