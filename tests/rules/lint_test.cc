@@ -47,7 +47,7 @@ TEST_CASE("what is likely wrong is shown where it stands", "[rules]") {
   };
   const Row rows[] = {
       {alert("max(keelwatch_lag_byts) > 1"),
-       "r.yaml:4:27: alert A: expr: no such metric: keelwatch_lag_byts"},
+       "r.yaml:4:27: warning: alert A: expr: no such metric: keelwatch_lag_byts"},
       {alert("max(keelwatch_lag_byts) > 1"), "did you mean \"keelwatch_lag_bytes\"?"},
       {alert("max(keelwatch_lag_bytes{stag=\"x\"}) > 1"), "keelwatch_lag_bytes has no label stag"},
       {alert("sum(rate(keelwatch_lag_bytes[5m])) > 1"), "rate of a gauge: keelwatch_lag_bytes"},

@@ -86,16 +86,16 @@ spec:
   const Read wrong = read("apiVersion: v1\nkind: PrometheusRule\nspec: {groups: []}\n");
   CHECK(wrong.problems ==
         "r.yaml:1:13: PrometheusRule: apiVersion: \"v1\" is not known here\n"
-        "      apiVersion: v1\n"
-        "                  ^^ write monitoring.coreos.com/v1\n");
+        "apiVersion: v1\n"
+        "            ^^ write monitoring.coreos.com/v1\n");
 }
 
 TEST_CASE("mistakes in expressions are shown where they stand, in every kind of scalar",
           "[rules]") {
   CHECK(problems_of_rule("alert: KeelwatchBackupTooOld\n    expr: time() - tme(x) > 93600\n") ==
         "r.yaml:5:20: alert KeelwatchBackupTooOld: expr: unknown function \"tme\"\n"
-        "          expr: time() - tme(x) > 93600\n"
-        "                         ^^^ did you mean \"time\"?\n");
+        "    expr: time() - tme(x) > 93600\n"
+        "                   ^^^ did you mean \"time\"?\n");
   CHECK_THAT(problems_of_rule("alert: A\n    expr: |\n      a ==\n        tme(x)\n"),
              Catch::StartsWith("r.yaml:7:9: alert A: expr: unknown function \"tme\""));
   CHECK_THAT(problems_of_rule("alert: A\n    expr: >-\n      a ==\n      tme(x)\n"),

@@ -482,7 +482,7 @@ TEST_CASE("other ports are probed as far as their kind goes", "[sources]") {
   std::remove(ca_file.c_str());
 }
 
-TEST_CASE("no probe leaves a socket behind", "[sources][long:probe-sockets]") {
+TEST_CASE("no probe leaves a socket behind", "[.][sources][long:probe-sockets]") {
   const bool is_long = std::getenv("KEELWATCH_LONG") != nullptr;
   const int probes = is_long ? 10'000 : 120;
   const TlsServer tls;
