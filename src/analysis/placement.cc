@@ -274,7 +274,7 @@ void look_side_by_side(const Scene& scene, Placement& placement) {
                    nodes_for_pods(scene.world, plane) >= instances;
           },
           placement.control_plane, desired));
-  placement.operators = operator_pods(scene.world, scene.config);
+  placement.operators = operator_pods(scene.world);
   placement.operator_with_primary = combine(
       [&](const std::vector<PlacedInstance>& instances, const std::vector<PartPod>& pods) {
         const PlacedInstance* primary = find_primary(instances);

@@ -197,14 +197,17 @@ ControlPlane control_plane(const model::ObjectList<model::Node>& nodes) {
   return plane;
 }
 
-Observed<std::vector<PartPod>> operator_pods(const World& world, const config::Config& config) {
+Observed<std::vector<PartPod>> operator_pods(const World& world) {
   using Pods = Observed<std::vector<PartPod>>;
   return world.kubernetes->pods.map([&](const model::ObjectList<model::Pod>& all) {
     std::vector<PartPod> pods = pods_where(all, [](const model::Pod& pod) {
       return get(pod.meta.labels, "app.kubernetes.io/name") == "cloudnative-pg";
     });
-    if (pods.empty() && !config.kubernetes.namespaces.empty()) {
-      return Pods::not_set_up("the operator is outside of kubernetes.namespaces", kSource);
+    if (pods.empty()) {
+      return Pods::not_set_up(
+          "no Pod in the namespaces that are read has the label app.kubernetes.io/name: "
+          "cloudnative-pg",
+          kSource);
     }
     return Pods::known(std::move(pods), world.kubernetes->pods.observed_at());
   });

@@ -54,8 +54,7 @@ struct ControlPlane {
 // a label says so.
 [[nodiscard]] ControlPlane control_plane(const model::ObjectList<model::Node>& nodes);
 
-// The Pods of CNPG's operator. Not set up: they are outside of the namespaces that are watched.
-[[nodiscard]] Observed<std::vector<PartPod>> operator_pods(const model::World& world,
-                                                           const config::Config& config);
+// The Pods of CNPG's operator. Not set up: none is seen, which is no word on where it is.
+[[nodiscard]] Observed<std::vector<PartPod>> operator_pods(const model::World& world);
 
 }  // namespace keelwatch::analysis

@@ -68,7 +68,7 @@ constexpr Family kPodNodes("keelwatch_placement_pod_nodes", Type::kGauge,
 constexpr Family kOperator(
     "keelwatch_placement_operator_with_primary", Type::kGauge,
     "1 if every ready Pod of CloudNativePG's operator is on the primary's node, so that a failover "
-    "waits until it is started elsewhere, else 0; absent while that is unknown.",
+    "waits until it is started elsewhere, else 0; absent while no Pod of it is seen.",
     {"namespace", "cluster"});
 
 constexpr std::array<const Family*, 11> kFamilies = {

@@ -476,6 +476,7 @@ TEST_CASE("the primary's node is shared with a standby, or with the operator", "
     b.pod("cnpg-system", std::string("operator-") + node, node).meta.labels = {
         {"app.kubernetes.io/name", "cloudnative-pg"}};
   }
+  CHECK_FALSE(placed(*three_nodes().moment()).operator_with_primary.is_known());  // it is not seen
   auto moment = b.moment();
   CHECK(placed(*moment).standbys_with_primary.known_value() == 1);
   CHECK(placed(*moment).standbys_elsewhere.known_value() == 1);
