@@ -75,8 +75,9 @@ struct VolumeHealth {
   std::optional<WallTime> degraded_since;  // while healthy < desired
   std::optional<double> rebuild_progress;  // 0 to 1, of the rebuild that is furthest behind
   std::optional<WallTime> rebuild_moved;   // when that last advanced
-  std::int64_t rebuild_starts = 0;         // within the last hour, as far as they were seen
-  std::optional<WallTime> waiting_since;   // while somebody waits for it to be attached
+  // Within the last hour, as far as they were seen, until all copies have been whole for a while.
+  std::int64_t rebuild_starts = 0;
+  std::optional<WallTime> waiting_since;  // while somebody waits for it to be attached
 
   std::optional<std::int64_t> capacity_bytes;
   std::optional<std::int64_t> actual_bytes;  // of one copy: head and snapshots
@@ -136,7 +137,8 @@ struct StorageMemory {
     std::optional<WallTime> waiting_since;
     std::optional<WallTime> expansion_since;
     std::map<std::string, Rebuilding> rebuilds;  // by replica
-    std::vector<WallTime> starts;                // of the last hour
+    std::vector<WallTime> starts;                // of the last hour, until it is over
+    std::optional<WallTime> whole_since;         // while it has all its copies
     bool seen = false;  // what was under way when it was first seen did not start then
   };
   std::map<std::string, OfVolume> volumes;                // by the Volume's name

@@ -13,6 +13,7 @@ namespace {
 constexpr Duration kStartsAreOf = std::chrono::hours(1);
 // One start mends one copy: more than there are copies, and at least so many, go round in circles.
 constexpr std::int64_t kLoopStarts = 3;
+constexpr Duration kLoopIsOver = std::chrono::minutes(10);  // with all copies whole
 constexpr Duration kSalvageIsNews = std::chrono::hours(24);
 constexpr Duration kExpansionTakes = std::chrono::minutes(10);
 constexpr std::int64_t kSnapshotLimit = 250;  // of versions without the setting
@@ -169,6 +170,13 @@ class Judge {
       }
     }
     memory_.rebuilds = std::move(still);
+    if (is_degraded()) {
+      memory_.whole_since.reset();
+    } else if (!memory_.whole_since) {
+      memory_.whole_since = now;
+    } else if (now - *memory_.whole_since > kLoopIsOver) {
+      memory_.starts.clear();
+    }
     std::erase_if(memory_.starts, [&](WallTime start) { return now - start > kStartsAreOf; });
     health_.rebuild_starts = static_cast<std::int64_t>(memory_.starts.size());
   }

@@ -67,10 +67,10 @@ constexpr Family kRebuildMoved =
     of_volume("keelwatch_volume_rebuild_moved_timestamp_seconds",
               "When that progress last changed, as far as keelwatch has seen; absent while no "
               "rebuild runs and while that is unknown.");
-constexpr Family kRebuildStarts =
-    of_volume("keelwatch_volume_rebuild_starts",
-              "Rebuilds of the volume that keelwatch has seen begin within the last hour; absent "
-              "while that is unknown.");
+constexpr Family kRebuildStarts = of_volume(
+    "keelwatch_volume_rebuild_starts",
+    "Rebuilds of the volume that keelwatch has seen begin within the last hour; 0 again once "
+    "it has had all its copies for ten minutes; absent while that is unknown.");
 constexpr Family kWaitingSince = of_volume(
     "keelwatch_volume_waiting_since_timestamp_seconds",
     "Since when a Pod has waited for the volume to be attached; absent while none waits and while "

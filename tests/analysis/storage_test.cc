@@ -462,6 +462,12 @@ TEST_CASE("rebuilds that begin again and again are a loop", "[storage]") {
   const Storage again = steps.at(scene, now += 1min);
   CHECK(health(again).rebuild_starts == 5);
   CHECK_THAT(health(again).detail, Catch::Contains("5 rebuilds begun within an hour"));
+  // A moment in which all is well does not end it, ten minutes do.
+  (void)steps.at(storage_scene(), now += 1min);
+  CHECK(health(steps.at(storage_scene(), now += 9min)).rebuild_starts == 5);
+  CHECK(health(steps.at(storage_scene(), now += 2min)).rebuild_starts == 0);
+  rebuild(scene, 3);
+  CHECK(health(steps.at(scene, now += 1min)).rebuild_starts == 1);
   CHECK(health(steps.at(scene, now += 2h)).rebuild_starts == 0);
 }
 
