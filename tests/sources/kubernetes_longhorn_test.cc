@@ -287,6 +287,27 @@ TEST_CASE("Longhorn's own backups decode, and one without a URL is none",
   }
 }
 
+TEST_CASE("a backup target's URL keeps its bucket and loses a login", "[kubernetes][longhorn]") {
+  struct Case {
+    const char* url;
+    const char* kept;
+  };
+  const Case cases[] = {
+      {"s3://longhorn@eu-west-1/", "s3://longhorn@eu-west-1/"},
+      {"azblob://box@core.windows.net/", "azblob://box@core.windows.net/"},
+      {"nfs://host:/share", "nfs://host:/share"},
+      {"cifs://user:secret@host/share", "cifs://host/share"},
+      {"", ""},
+  };
+  for (const Case& c : cases) {
+    INFO(c.url);
+    CHECK(decoded(R"({"metadata":{"name":"t"},"spec":{"backupTargetURL":")" + std::string(c.url) +
+                      R"("}})",
+                  decode_backup_target)
+              .url == c.kept);
+  }
+}
+
 TEST_CASE("Backups and Snapshots are summed up by volume", "[kubernetes][longhorn]") {
   for (const Version& version : kVersions) {
     INFO(version.name);

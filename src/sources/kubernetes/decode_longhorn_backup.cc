@@ -28,6 +28,16 @@ std::optional<WallTime> later(std::optional<WallTime> a, std::optional<WallTime>
   return !a || (b && *b > *a) ? b : a;
 }
 
+// In s3://BUCKET@REGION/ and azblob://CONTAINER@HOST/ nobody logs in; user:password@ would.
+std::string target_url(JsonValue value) {
+  std::string url = text_or_empty(value);
+  const std::size_t begin = url.find("://");
+  const std::size_t at = url.rfind('@');
+  if (begin == std::string::npos || at == std::string::npos || at < begin) return url;
+  const std::string_view before = std::string_view(url).substr(begin + 3, at - begin - 3);
+  return before.find(':') == std::string_view::npos ? url : without_login(std::move(url));
+}
+
 }  // namespace
 
 bool is_used(const model::LonghornSetting& setting) {
@@ -66,7 +76,7 @@ model::RecurringJob decode_recurring_job(JsonReader& reader, JsonValue object) {
 model::BackupTarget decode_backup_target(JsonReader& reader, JsonValue object) {
   model::BackupTarget target;
   target.meta = lean_meta(reader, object["metadata"]);
-  target.url = without_login(text_or_empty(object["spec"]["backupTargetURL"]));
+  target.url = target_url(object["spec"]["backupTargetURL"]);
   const JsonValue status = object["status"];
   target.available = status["available"].boolean();
   target.last_synced = time_of(reader, status["lastSyncedAt"]);
