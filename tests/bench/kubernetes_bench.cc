@@ -136,6 +136,7 @@ Reading read_list(sources::TypedStore<T>& store, int count, std::string (*object
   constexpr int kPageSize = 500;
   Reading reading;
   reading.object_bytes = object(count / 2).size();
+  malloc_trim(0);
   const double before_mb = resident_mb();
   double largest_mb = 0;
   {
