@@ -3,15 +3,15 @@
 // slip through as a zero: whoever wants the value has to say what happens without it.
 #pragma once
 
-#include <concepts>
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
 
 #include "base/clock.h"
+#include "base/either.h"
 #include "base/result.h"
 
 namespace keelwatch {
@@ -54,18 +54,17 @@ class [[nodiscard]] Observed {
         {Absence::kNotSetUp, Error(ErrorCode::kNotFound, std::move(message)), std::move(source)});
   }
 
-  [[nodiscard]] bool is_known() const { return state_.index() == 0; }
+  [[nodiscard]] bool is_known() const { return state_.is_first(); }
 
   // The value, or nullptr. Callers test the pointer and handle the absent case.
   [[nodiscard]] const T* if_known() const {
-    const Known* k = std::get_if<0>(&state_);
-    return k ? &k->value : nullptr;
+    return state_.is_first() ? &state_.first().value : nullptr;
   }
-  // Requires is_known(): throws std::bad_variant_access otherwise, never invents.
-  [[nodiscard]] const T& known_value() const { return std::get<0>(state_).value; }
-  [[nodiscard]] WallTime observed_at() const { return std::get<0>(state_).at; }
+  // Requires is_known(): throws std::logic_error otherwise, never invents.
+  [[nodiscard]] const T& known_value() const { return state_.first().value; }
+  [[nodiscard]] WallTime observed_at() const { return state_.first().at; }
   // Requires !is_known().
-  [[nodiscard]] const Why& why() const { return std::get<1>(state_); }
+  [[nodiscard]] const Why& why() const { return state_.second(); }
 
   // f(value) with the same time, or the same reason. f may return U or Observed<U>.
   template <typename F>
@@ -79,8 +78,9 @@ class [[nodiscard]] Observed {
     WallTime at;
     bool operator==(const Known&) const = default;
   };
-  explicit Observed(std::variant<Known, Why> state) : state_(std::move(state)) {}
-  std::variant<Known, Why> state_;
+  explicit Observed(Known known) : state_(std::move(known)) {}
+  explicit Observed(Why why) : state_(std::move(why)) {}
+  Either<Known, Why> state_;
 };
 
 namespace internal {

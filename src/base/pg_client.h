@@ -9,10 +9,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/either.h"
 #include "base/event_loop.h"
 #include "base/resolver.h"
 #include "base/result.h"
@@ -98,22 +98,22 @@ class PgRows {
   std::unique_ptr<Impl> impl_;
 };
 
-// std::variant-like outcome with the SQLSTATE kept (Result<T> has only Error).
+// An outcome with the SQLSTATE kept (Result<T> has only Error).
 template <typename T>
 class [[nodiscard]] PgResult {
  public:
   PgResult(T value) : state_(std::move(value)) {}              // NOLINT: implicit
   PgResult(PgFailure failure) : state_(std::move(failure)) {}  // NOLINT: implicit
-  [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+  [[nodiscard]] bool has_value() const { return state_.is_first(); }
   explicit operator bool() const { return has_value(); }
-  [[nodiscard]] T& operator*() { return std::get<0>(state_); }
-  [[nodiscard]] const T& operator*() const { return std::get<0>(state_); }
-  [[nodiscard]] T* operator->() { return &std::get<0>(state_); }
-  [[nodiscard]] const T* operator->() const { return &std::get<0>(state_); }
-  [[nodiscard]] const PgFailure& failure() const { return std::get<1>(state_); }
+  [[nodiscard]] T& operator*() { return state_.first(); }
+  [[nodiscard]] const T& operator*() const { return state_.first(); }
+  [[nodiscard]] T* operator->() { return &state_.first(); }
+  [[nodiscard]] const T* operator->() const { return &state_.first(); }
+  [[nodiscard]] const PgFailure& failure() const { return state_.second(); }
 
  private:
-  std::variant<T, PgFailure> state_;
+  Either<T, PgFailure> state_;
 };
 
 // One operation at a time; the connection outlives the tasks that it hands out. A task destroyed

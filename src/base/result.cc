@@ -1,6 +1,12 @@
 #include "base/result.h"
 
+#include <stdexcept>
+
 namespace keelwatch {
+
+void internal::throw_other_alternative() {
+  throw std::logic_error("Either: the other alternative is there");
+}
 
 std::string_view to_string(ErrorCode code) {
   switch (code) {

@@ -3,11 +3,13 @@
 // and a message for people, to which each layer prepends what it was doing.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <utility>
-#include <variant>
+
+#include "base/either.h"
 
 namespace keelwatch {
 
@@ -61,18 +63,18 @@ class [[nodiscard]] Result {
  public:
   using value_type = T;
 
-  Result(T value) : state_(std::in_place_index<0>, std::move(value)) {}      // NOLINT: implicit
-  Result(Error error) : state_(std::in_place_index<1>, std::move(error)) {}  // NOLINT: implicit
+  Result(T value) : state_(std::move(value)) {}      // NOLINT: implicit
+  Result(Error error) : state_(std::move(error)) {}  // NOLINT: implicit
 
-  [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+  [[nodiscard]] bool has_value() const { return state_.is_first(); }
   explicit operator bool() const { return has_value(); }
 
-  // Both throw std::bad_variant_access on the other alternative: a programming error.
-  [[nodiscard]] T& value() & { return std::get<0>(state_); }
-  [[nodiscard]] const T& value() const& { return std::get<0>(state_); }
-  [[nodiscard]] T&& value() && { return std::get<0>(std::move(state_)); }
-  [[nodiscard]] const Error& error() const& { return std::get<1>(state_); }
-  [[nodiscard]] Error&& error() && { return std::get<1>(std::move(state_)); }
+  // Both throw std::logic_error on the other alternative: a programming error.
+  [[nodiscard]] T& value() & { return state_.first(); }
+  [[nodiscard]] const T& value() const& { return state_.first(); }
+  [[nodiscard]] T&& value() && { return std::move(state_.first()); }
+  [[nodiscard]] const Error& error() const& { return state_.second(); }
+  [[nodiscard]] Error&& error() && { return std::move(state_.second()); }
 
   [[nodiscard]] T& operator*() & { return value(); }
   [[nodiscard]] const T& operator*() const& { return value(); }
@@ -87,7 +89,7 @@ class [[nodiscard]] Result {
   }
 
  private:
-  std::variant<T, Error> state_;
+  Either<T, Error> state_;
 };
 
 template <>
@@ -96,19 +98,19 @@ class [[nodiscard]] Result<void> {
   using value_type = void;
 
   Result() = default;
-  Result(Error error) : state_(std::move(error)) {}  // NOLINT: implicit
+  Result(Error error) : error_(std::move(error)) {}  // NOLINT: implicit
 
-  [[nodiscard]] bool has_value() const { return state_.index() == 0; }
+  [[nodiscard]] bool has_value() const { return !error_.has_value(); }
   explicit operator bool() const { return has_value(); }
-  [[nodiscard]] const Error& error() const& { return std::get<1>(state_); }
-  [[nodiscard]] Error&& error() && { return std::get<1>(std::move(state_)); }
+  [[nodiscard]] const Error& error() const& { return error_.value(); }
+  [[nodiscard]] Error&& error() && { return std::move(error_).value(); }
   [[nodiscard]] Result context(std::string_view what) && {
     if (has_value()) return {};
     return error().context(what);
   }
 
  private:
-  std::variant<std::monostate, Error> state_;
+  std::optional<Error> error_;
 };
 
 }  // namespace keelwatch
