@@ -434,10 +434,4 @@ template <typename T>
   return requires { T::kPolled; };
 }
 
-inline KubernetesSlice KubernetesSlice::absent(const Why& why) {
-  const AbsentOfAny no{why};
-  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no,
-          no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, {}};
-}
-
 }  // namespace keelwatch::model
