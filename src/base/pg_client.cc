@@ -25,8 +25,10 @@ std::string_view field(const PGresult* result, int code) {
   return or_empty(PQresultErrorField(result, code));
 }
 
+// PgBouncer leaves out the field that no server translates.
 bool is_fatal(const PGresult* result) {
-  const std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  std::string_view severity = field(result, PG_DIAG_SEVERITY_NONLOCALIZED);
+  if (severity.empty()) severity = field(result, PG_DIAG_SEVERITY);
   return severity == "FATAL" || severity == "PANIC";
 }
 
@@ -228,7 +230,8 @@ Task<PgResult<PgRows>> PgConnection::Impl::take_query(SteadyTime deadline) {
     }
     Answer answer(PQgetResult(conn.get()));
     if (!answer) break;
-    last.emplace(outcome(std::move(answer)));
+    // What comes behind a refusal is libpq's own about a connection that is gone.
+    if (!last || *last) last.emplace(outcome(std::move(answer)));
     if (ended) break;
   }
   if (!last) last.emplace(lost("connection lost"));

@@ -122,12 +122,14 @@ Task<> NarrowPath::carry(Descriptor client) {
 
 Task<> NarrowPath::pass(int from, int to, bool narrow) {
   std::array<char, 65536> bytes{};
+  bool lost = false;  // and TCP gives nothing out that comes behind it
   for (;;) {
     (void)co_await loop_.wait_fd(from, Interest::kRead, loop_.after(1h));
     const ssize_t got = recv(from, bytes.data(), bytes.size(), 0);
     if (got < 0 && errno == EAGAIN) continue;
     if (got <= 0) co_return;
-    if (narrow && static_cast<std::size_t>(got) > largest_) continue;
+    lost = lost || (narrow && static_cast<std::size_t>(got) > largest_);
+    if (lost) continue;
     if (send(to, bytes.data(), static_cast<std::size_t>(got), MSG_NOSIGNAL) != got) co_return;
   }
 }
