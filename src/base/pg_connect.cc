@@ -206,6 +206,12 @@ class Handshake {
     if (ssl == nullptr || SSL_up_ref(ssl) != 1) return;
     ssl_.reset(ssl);
   }
+  // Whether libpq made the TLS and lost it in one step, so that what is wrong was not to be seen:
+  // on a loaded machine the answer of a near server is there at once.
+  [[nodiscard]] bool missed(const PgFailure& failure) const {
+    return !ssl_ && failure.phase == PgPhase::kTls &&
+           failure.error.message().find("certificate verify failed") != std::string::npos;
+  }
   // The failure with what is wrong with the certificate, if anything is.
   [[nodiscard]] PgFailure explain(PgFailure failure) const {
     const long verdict = ssl_ ? SSL_get_verify_result(ssl_.get()) : X509_V_OK;
@@ -233,12 +239,11 @@ void note_progress(PGconn* conn, SteadyTime now, PgTrace& trace) {
   if (answered && !trace.answered) trace.answered = now;
 }
 
-// One address, up to the goal.
-Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::string hostaddr,
-                                    PgGoal goal, SteadyTime deadline, PgTrace& trace) {
+Task<PgResult<PgHandle>> connect_once(EventLoop& loop, const PgTarget& target,
+                                      const std::string& hostaddr, PgGoal goal, SteadyTime deadline,
+                                      PgTrace& trace, Handshake& handshake) {
   trace = PgTrace{};
   trace.begun = loop.now();
-  Handshake handshake;
   PgHandle conn = start_connection(target, hostaddr);
   if (!conn) co_return PgFailure{Error(ErrorCode::kUnavailable, "out of memory"), "", {}};
   PQsetErrorVerbosity(conn.get(), PQERRORS_VERBOSE);
@@ -277,6 +282,18 @@ Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::strin
   PQsetErrorVerbosity(conn.get(), PQERRORS_DEFAULT);
   PQsetnonblocking(conn.get(), 1);
   co_return conn;
+}
+
+// One address, up to the goal.
+Task<PgResult<PgHandle>> connect_to(EventLoop& loop, PgTarget target, std::string hostaddr,
+                                    PgGoal goal, SteadyTime deadline, PgTrace& trace) {
+  constexpr int kTries = 3;
+  for (int i = 1;; ++i) {
+    Handshake handshake;
+    PgResult<PgHandle> conn =
+        co_await connect_once(loop, target, hostaddr, goal, deadline, trace, handshake);
+    if (conn || i == kTries || !handshake.missed(conn.failure())) co_return conn;
+  }
 }
 
 // The addresses to try in turn; one empty text for a unix socket.
