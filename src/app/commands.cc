@@ -130,6 +130,21 @@ Result<HttpResponse> ask(const QueryOptions& options, const QueryRequest& query,
   return loop.block_on(http.fetch(std::move(get)));
 }
 
+// What a running keelwatch answers within 10 s.
+Result<HttpResponse> get_from(std::string server, const std::string& path_and_query) {
+  EventLoop loop;
+  Resolver resolver(loop);
+  HttpClient http(loop, resolver);
+  HttpRequest request;
+  request.deadline = loop.after(std::chrono::seconds(10));
+  const std::string asked = "ask " + server;
+  while (server.ends_with('/')) server.pop_back();
+  request.url = server + path_and_query;
+  Result<HttpResponse> response = loop.block_on(http.fetch(std::move(request)));
+  if (!response) return response.error().context(asked);
+  return response;
+}
+
 std::string line_of(const std::string& body) { return body.ends_with('\n') ? body : body + "\n"; }
 
 }  // namespace
@@ -139,16 +154,11 @@ int explain_command(const ExplainOptions& options) {
     print_error(server.error());
     return 2;
   }
-  EventLoop loop;
-  Resolver resolver(loop);
-  HttpClient http(loop, resolver);
-  HttpRequest request;
-  request.url = options.server + "/api/v1/explain?series=" + percent_encode(options.series) +
-                (options.json ? "&format=json" : "");
-  request.deadline = loop.after(std::chrono::seconds(10));
-  const auto response = loop.block_on(http.fetch(std::move(request)));
+  const auto response =
+      get_from(options.server, "/api/v1/explain?series=" + percent_encode(options.series) +
+                                   (options.json ? "&format=json" : ""));
   if (!response) {
-    print_error(response.error().context("ask " + options.server));
+    print_error(response.error());
     return 1;
   }
   if (response->status != 200) {
@@ -266,17 +276,9 @@ int ask_what_if(const WhatIfOptions& options) {
     print_error(server.error());
     return 2;
   }
-  std::string server = options.server;
-  while (server.ends_with('/')) server.pop_back();
-  EventLoop loop;
-  Resolver resolver(loop);
-  HttpClient http(loop, resolver);
-  HttpRequest request;
-  request.url = server + "/api/v1/what-if?" + form_of(options);
-  request.deadline = loop.after(std::chrono::seconds(10));
-  const auto response = loop.block_on(http.fetch(std::move(request)));
+  const auto response = get_from(options.server, "/api/v1/what-if?" + form_of(options));
   if (!response) {
-    print_error(response.error().context("ask " + options.server));
+    print_error(response.error());
     return 1;
   }
   if (response->status != 200) {

@@ -90,18 +90,8 @@ Result<void> AlertingRule::run(const Evaluation& evaluation, Duration query_offs
                                std::vector<Transition>& transitions,
                                std::vector<OutputSample>& samples, EvaluationRecord& record) {
   const std::int64_t at_ms = to_unix_millis(evaluation.now.wall - query_offset);
-  promql::Context context{evaluation.stop, evaluation.clock, {}};
-  if (evaluation.clock != nullptr) {
-    context.deadline = evaluation.clock->steady() + evaluation.settings.rule_timeout;
-  }
-  Result<promql::Answer> answer = query_.instant(evaluation.store, at_ms, context);
+  Result<promql::Answer> answer = ask(query_, evaluation, at_ms, record);
   if (!answer) return answer.error();
-  if (answer->type == promql::ValueType::kScalar) {
-    static const auto kNone = std::make_shared<const Labels>();
-    answer->vector = {{kNone, at_ms, answer->scalar}};
-  }
-  record.results = answer->vector.size();
-  record.warnings = std::move(answer->annotations.warnings);
   Result<std::vector<Alert>> results = expand(*answer, evaluation, at_ms);
   if (!results) return results.error();
   const bool prometheus = evaluation.settings.semantics == Semantics::kPrometheus;

@@ -87,6 +87,11 @@ struct EvaluationRecord {
   std::vector<std::string> warnings = {};
 };
 
+// A rule's expression at `at_ms`, within rule_timeout; a scalar is made the vector that rules take
+// it for. The number of results and the warnings go into `record`. Errors: those of Query::instant.
+[[nodiscard]] Result<promql::Answer> ask(promql::Query& query, const Evaluation& evaluation,
+                                         std::int64_t at_ms, EvaluationRecord& record);
+
 // The newest evaluations, the oldest first.
 class EvaluationLog {
  public:

@@ -27,18 +27,8 @@ Result<void> RecordingRule::evaluate(const Evaluation& evaluation, Duration quer
 
 Result<void> RecordingRule::run(const Evaluation& evaluation, std::int64_t at_ms,
                                 std::vector<OutputSample>& samples, EvaluationRecord& record) {
-  promql::Context context{evaluation.stop, evaluation.clock, {}};
-  if (evaluation.clock != nullptr) {
-    context.deadline = evaluation.clock->steady() + evaluation.settings.rule_timeout;
-  }
-  Result<promql::Answer> answer = query_.instant(evaluation.store, at_ms, context);
+  Result<promql::Answer> answer = ask(query_, evaluation, at_ms, record);
   if (!answer) return answer.error();
-  if (answer->type == promql::ValueType::kScalar) {
-    static const auto kNone = std::make_shared<const Labels>();
-    answer->vector = {{kNone, at_ms, answer->scalar}};
-  }
-  record.results = answer->vector.size();
-  record.warnings = std::move(answer->annotations.warnings);
   std::unordered_set<Labels, LabelsHash> seen;
   for (const promql::VectorSample& sample : answer->vector) {
     std::vector<LabelView> labels(sample.labels->begin(), sample.labels->end());

@@ -188,7 +188,7 @@ class Reader {
     std::string_view rest = labels;
     const std::size_t begin = rest.find_first_not_of(" \t\n");
     rest.remove_prefix(std::min(begin, rest.size()));
-    Result<Labels> parsed = promql::parse_series(rest);
+    Result<Labels> parsed = rest.empty() ? Labels() : promql::parse_series(rest);
     if (!parsed || rest.find_first_not_of(" \t\n") != std::string_view::npos) {
       map.error("labels", parsed ? "not a series" : parsed.error().message());
     } else {

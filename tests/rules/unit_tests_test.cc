@@ -242,7 +242,7 @@ TEST_CASE("mistakes of a test file are shown where they stand", "[rules]") {
   CHECK_FALSE(run_one((folder.path() / "none.yaml").string()).good());
 }
 
-TEST_CASE("a failing rule ends its test", "[rules]") {
+TEST_CASE("a failing rule ends its test, fuzzy_compare forgives the last digit", "[rules]") {
   const Folder folder;
   folder.write("r.yaml", "groups: [{name: g, limit: 1, rules: [{alert: A, expr: x > 0}]}]\n");
   const std::string failing = folder.write("t.yaml", R"(rule_files: [r.yaml]
@@ -253,6 +253,19 @@ tests:
 )");
   CHECK_THAT(run_one(failing).text(),
              Catch::Contains("    rule: A, time: 3m0s, err: exceeded limit of 1 with 2 alerts\n"));
+  for (const bool fuzzy : {false, true}) {
+    const std::string file =
+        folder.write("f.yaml", std::string("fuzzy_compare: ") + (fuzzy ? "true" : "false") + R"(
+tests:
+  - interval: 1m
+    start_timestamp: 2026-01-01T00:00:00Z
+    external_labels: {}
+    promql_expr_test:
+      - {expr: 0.1 + 0.2, eval_time: 1m, exp_samples: [{labels: '{}', value: 0.3}]}
+      - {expr: time(), eval_time: 1m, exp_samples: [{value: 1767225660}]}
+)");
+    CHECK(run_one(file).good() == fuzzy);
+  }
 }
 
 }  // namespace
