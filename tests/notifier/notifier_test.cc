@@ -91,7 +91,8 @@ TEST_CASE("one bad alert never costs its batch, and is told apart", "[notifier]"
     REQUIRE(
         f.turn_until([&] { return f.hop("Bad") == Hop::kRefused && f.hop("A19") == Hop::kTold; }));
     for (int i = 0; i < 20; ++i) CHECK(f.hop("A" + std::to_string(i)) == Hop::kTold);
-    CHECK(f.notifier.delivery()->alertmanagers[0].queued == 0);
+    // On a slow machine the next round of what still fires may be in the queue already.
+    CHECK(f.turn_until([&] { return f.notifier.delivery()->alertmanagers[0].queued == 0; }));
     CHECK(f.page().find("prometheus_notifications_dropped_total{alertmanager=\"" + am.url() +
                         "\"} 1\n") != std::string::npos);
   }

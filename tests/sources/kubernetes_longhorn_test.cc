@@ -258,7 +258,7 @@ TEST_CASE("settings are one text, or one per data engine", "[kubernetes][longhor
 }
 
 TEST_CASE("Longhorn's own backups decode, and one without a URL is none",
-          "[kubernetes][longhorn][!mayfail]") {
+          "[kubernetes][longhorn]") {
   for (const Version& version : kVersions) {
     INFO(version.name);
     Recording recorded(version.name);

@@ -468,7 +468,7 @@ TEST_CASE("a PgBouncer at its client limit still tells so on its console", "[sou
 }
 
 TEST_CASE("a frozen PgBouncer is silent within the deadline, and heard when it is thawed",
-          "[sources][pgbouncer][!mayfail]") {
+          "[sources][pgbouncer]") {
   const PostgresServer server;
   PgBouncerServer bouncer(server);
   Harness harness;
@@ -477,7 +477,7 @@ TEST_CASE("a frozen PgBouncer is silent within the deadline, and heard when it i
   bouncer.freeze();
   const SteadyTime frozen = harness.now();
   const PgBouncer process = harness.until(Reachability::kSilent);
-  CHECK(harness.now() - frozen < 3s);  // an interval, a deadline, and a loaded machine
+  CHECK(harness.now() - frozen < 10s);  // an interval, a deadline, and a loaded machine
   CHECK(all_unknown(process));
   CHECK_FALSE(harness.report().up);
   bouncer.thaw();
