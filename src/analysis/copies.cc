@@ -15,6 +15,9 @@ void add_node(const model::LonghornNode& node, StorageNodes& nodes) {
   if (ready != nullptr && means_down(*ready)) {
     nodes.down.emplace(node.meta.name, "Longhorn says " + ready->reason);
   }
+  if (ready != nullptr && ready->status == "True") nodes.unclear.erase(node.meta.name);
+  // One that could not be decoded has only its name.
+  if (node.conditions.empty() && node.disks.empty()) nodes.unclear.insert(node.meta.name);
   if (ready != nullptr && ready->status != "True" && ready->reason.starts_with("ManagerPod")) {
     nodes.managers_down.insert(node.meta.name);
   }
@@ -28,7 +31,7 @@ void add_node(const model::LonghornNode& node, StorageNodes& nodes) {
   }
 }
 
-// The state on a node and disk that are there. `engine` is null unless it runs and can be believed.
+// The state on a node and disk that are there.
 CopyState state_of(const model::VolumeReplica& replica, const model::LonghornEngine* engine) {
   if (replica.node.empty() || replica.disk_id.empty()) return CopyState::kUnscheduled;
   if (replica.failed_at) return CopyState::kFailed;
@@ -48,6 +51,17 @@ CopyState state_of(const model::VolumeReplica& replica, const model::LonghornEng
   return CopyState::kUnverified;
 }
 
+// The same where the copy is. That an engine writes to it proves more than any Node or disk says.
+CopyState state_at(const VolumeCopy& copy, const StorageNodes& nodes) {
+  if (!copy.usable()) return copy.state;
+  if (nodes.is_down(copy.node) || nodes.disks_lost.contains(copy.disk_id)) {
+    return CopyState::kNodeDown;
+  }
+  if (copy.state == CopyState::kUsable) return copy.state;
+  if (nodes.is_unclear(copy.node)) return CopyState::kUnknown;
+  return nodes.disks_ready.contains(copy.disk_id) ? copy.state : CopyState::kNodeDown;
+}
+
 }  // namespace
 
 Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice) {
@@ -57,8 +71,11 @@ Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice) {
         StorageNodes nodes;
         for (const auto& machine : machines) {
           nodes.zones.emplace(machine->meta.name, machine->zone);
-          if (machine->ready != true)
+          if (machine->ready == false) {
             nodes.down.emplace(machine->meta.name, "its Node is not ready");
+          } else if (!machine->ready) {
+            nodes.unclear.insert(machine->meta.name);
+          }
         }
         for (const auto& node : storage) add_node(*node, nodes);
         return nodes;
@@ -66,25 +83,30 @@ Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice) {
       slice.longhorn_nodes, slice.nodes);
 }
 
-std::vector<VolumeCopy> find_copies(const LonghornObjects& objects, const StorageNodes& nodes) {
+const model::LonghornEngine* believed_engine(const LonghornObjects& objects,
+                                             const StorageNodes& nodes) {
   const model::LonghornEngine* engine = objects.engine();
-  // The modes of an engine that nobody asks are the last that were read.
-  if (engine != nullptr && (engine->state != "running" || nodes.is_down(engine->node) ||
-                            nodes.managers_down.contains(engine->node))) {
-    engine = nullptr;
+  if (engine == nullptr || engine->state != "running") return nullptr;
+  // What is written of an engine that nobody asks is the last that was read.
+  if (nodes.is_down(engine->node) || nodes.is_unclear(engine->node) ||
+      nodes.managers_down.contains(engine->node)) {
+    return nullptr;
   }
+  // Nor has anybody asked it yet: the modes are taken away when an engine comes up, is upgraded
+  // live or gets another owner, until the first poll. A sharded volume has none.
+  const bool sharded = objects.volume && objects.volume->sharded();
+  return engine->modes.empty() && !sharded ? nullptr : engine;
+}
+
+std::vector<VolumeCopy> find_copies(const LonghornObjects& objects, const StorageNodes& nodes) {
+  const model::LonghornEngine* engine = believed_engine(objects, nodes);
   std::vector<VolumeCopy> copies;
   for (const auto& replica : objects.replicas) {
     VolumeCopy copy{replica->meta.name, replica->node, replica->disk_id, CopyState::kUnknown};
     if (!replica->volume.empty()) {
       if (replica->meta.deletion_timestamp || !replica->active) continue;
       copy.state = state_of(*replica, engine);
-      const bool disk_gone =
-          nodes.disks_lost.contains(copy.disk_id) ||
-          (copy.state == CopyState::kUnverified && !nodes.disks_ready.contains(copy.disk_id));
-      if (copy.usable() && (nodes.is_down(copy.node) || disk_gone)) {
-        copy.state = CopyState::kNodeDown;
-      }
+      copy.state = state_at(copy, nodes);
     }
     copies.push_back(std::move(copy));
   }

@@ -18,13 +18,13 @@ namespace keelwatch::analysis {
 
 enum class CopyState {
   kUsable,      // the engine that runs reads and writes it
-  kUnverified,  // whole by its timestamps; no engine runs that would know
+  kUnverified,  // whole by its timestamps; no engine runs that would know, or is believed
   kRebuilding,  // being copied, or never complete yet
   kSuspect,     // revived after it had failed; no engine runs that would know
   kFailed,
   kUnscheduled,  // wanted, and there is no disk for it
   kNodeDown,     // whole, on a node that is down or a disk that is gone
-  kUnknown,      // its Replica could not be decoded
+  kUnknown,      // its Replica could not be decoded, or nobody knows of its node
 };
 
 struct VolumeCopy {
@@ -46,6 +46,8 @@ struct StorageNodes {
   std::map<std::string, std::string, std::less<>> zones;  // of every node
   // Where Longhorn's manager is away: what it last read of its engines may be old.
   std::set<std::string, std::less<>> managers_down;
+  // Neither up nor down: a Node of which its condition cannot be read.
+  std::set<std::string, std::less<>> unclear;
   std::set<std::string, std::less<>> disks_ready;  // by uuid
   std::set<std::string, std::less<>> disks_lost;   // by uuid
 
@@ -53,10 +55,17 @@ struct StorageNodes {
   [[nodiscard]] bool is_down(std::string_view node) const {
     return !zones.contains(node) || down.contains(node);
   }
+  [[nodiscard]] bool is_unclear(std::string_view node) const {
+    return !is_down(node) && unclear.contains(node);
+  }
 };
 
 // Unknown without either kind of Node.
 [[nodiscard]] Observed<StorageNodes> find_storage_nodes(const model::KubernetesSlice& slice);
+
+// The active engine, if it runs and what Longhorn's manager wrote of it is of now; else nullptr.
+[[nodiscard]] const model::LonghornEngine* believed_engine(const LonghornObjects& objects,
+                                                           const StorageNodes& nodes);
 
 // One per Replica that counts for the volume, sorted by name: not those that are being deleted or
 // belong to the other engine of a migration. None for a sharded volume.

@@ -70,11 +70,38 @@ Observed<double> overprovisioning(const model::KubernetesSlice& slice) {
   });
 }
 
-void add_disk(const model::LonghornNode& node, const model::LonghornDisk& disk, WallTime at,
-              const Observed<double>& percent, Storage& storage) {
-  const auto facts = Observed<model::LonghornDisk>::known(disk, at);
+// Before 1.11 the disks of a node that died stay what they were when it was last asked; and for a
+// disk that it cannot ask Longhorn writes zeros.
+Observed<model::LonghornDisk> facts_of(const std::string& node, const model::LonghornDisk& disk,
+                                       const Observed<StorageNodes>& nodes, WallTime at) {
+  using Facts = Observed<model::LonghornDisk>;
+  const StorageNodes* known = nodes.if_known();
+  if (known != nullptr && known->is_down(node)) {
+    return Facts::unknown(Error(ErrorCode::kUnavailable,
+                                "node " + node + ", which disk " + disk.name + " is of, is down"),
+                          kSource);
+  }
+  model::LonghornDisk facts = disk;
+  const model::Condition* ready = model::find_condition(disk.conditions, "Ready");
+  if (disk.maximum_bytes == 0 || (ready != nullptr && ready->status == "False")) {
+    facts.available_bytes = facts.scheduled_bytes = facts.maximum_bytes = std::nullopt;
+  }
+  return Facts::known(std::move(facts), at);
+}
+
+Observed<bool> is_ready(const std::string& node, const Observed<StorageNodes>& nodes) {
+  return nodes.map([&](const StorageNodes& known) {
+    return known.is_unclear(node)
+               ? Observed<bool>::unknown(
+                     Error(ErrorCode::kMalformed, "Node " + node + " cannot be read"), kSource)
+               : Observed<bool>::known(!known.is_down(node), nodes.observed_at());
+  });
+}
+
+void add_disk(const std::string& node, const Observed<model::LonghornDisk>& facts,
+              const std::string& disk, const Observed<double>& percent, Storage& storage) {
   storage.disks.push_back(
-      {node.meta.name, disk.name, facts,
+      {node, disk, facts,
        combine([](const model::LonghornDisk& d, double p) { return limit_of(d, p); }, facts,
                percent)});
 }
@@ -98,13 +125,12 @@ void assess_nodes(const Observed<StorageNodes>& nodes, const model::World& world
   const WallTime at = slice.longhorn_nodes.observed_at();
   memory.disks.clear();
   for (const auto& node : *all) {
-    storage.nodes.push_back({node->meta.name, nodes.map([&](const StorageNodes& n) {
-                               return !n.is_down(node->meta.name);
-                             }),
+    const std::string& name = node->meta.name;
+    storage.nodes.push_back({name, is_ready(name, nodes),
                              Observed<std::optional<bool>>::known(is_schedulable(*node), at)});
-    std::vector<std::string>& disks = memory.disks[node->meta.name];
+    std::vector<std::string>& disks = memory.disks[name];
     for (const model::LonghornDisk& disk : node->disks) {
-      add_disk(*node, disk, at, percent, storage);
+      add_disk(name, facts_of(name, disk, nodes, at), disk.name, percent, storage);
       disks.push_back(disk.name);
     }
   }

@@ -26,7 +26,7 @@ enum class VolumeVerdict {
   kFaulted,             // no copy is whole
   kUnreachable,         // every whole copy is on a node that is down
   kReadOnly,            // the file system on it was remounted read-only
-  kEngineNodeLost,      // the node that it is attached to is down
+  kEngineNodeLost,      // the node that it is attached to is down, or no engine of it runs there
   kDetachedInUse,       // a Pod runs on it, and it is not attached
   kAttaching,           // somebody waits for it
   kExpansionStuck,      // the engine could not enlarge it
@@ -72,7 +72,7 @@ struct VolumeHealth {
   std::optional<std::int64_t> healthy;    // that are whole and can be reached
   std::optional<bool> local;  // whether one is on the node where it is used; absent while it is not
 
-  std::optional<WallTime> degraded_since;  // while healthy < desired
+  std::optional<WallTime> degraded_since;  // while healthy < desired; of this shortage
   std::optional<double> rebuild_progress;  // 0 to 1, of the rebuild that is furthest behind
   std::optional<WallTime> rebuild_moved;   // when that last advanced
   // Within the last hour, as far as they were seen, until all copies have been whole for a while.
@@ -106,6 +106,8 @@ struct StorageVolume {
 struct StorageDisk {
   std::string node;
   std::string disk;
+  // Unknown while its node is down. What of it is available, scheduled and there at most is absent
+  // while Longhorn cannot ask the disk.
   Observed<model::LonghornDisk> facts;
   // How much may be promised: (maximum - reserved) × storage-over-provisioning-percentage. Unknown
   // without the setting.
@@ -114,7 +116,8 @@ struct StorageDisk {
 
 struct StorageNode {
   std::string node;
-  // Whether its copies can be used; not whether Longhorn's manager on it runs.
+  // Whether its copies can be used; not whether Longhorn's manager on it runs. Unknown where its
+  // Node cannot be read.
   Observed<bool> ready;
   Observed<std::optional<bool>> schedulable;
 };

@@ -14,6 +14,10 @@ using Copies = Observed<UsableCopies>;
 
 constexpr const char* kSource = "placement";
 
+Copies not_read(std::string message) {
+  return Copies::unknown(Error(ErrorCode::kMalformed, std::move(message)), kSource);
+}
+
 Copies longhorn_copies(const LonghornObjects& objects, const StorageNodes& nodes, WallTime at) {
   const model::LonghornVolume& volume = *objects.volume;
   if (volume.sharded()) {
@@ -22,6 +26,13 @@ Copies longhorn_copies(const LonghornObjects& objects, const StorageNodes& nodes
         kSource);
   }
   const std::vector<VolumeCopy> all = find_copies(objects, nodes);
+  const auto unknown = std::ranges::find(all, CopyState::kUnknown, &VolumeCopy::state);
+  if (unknown != all.end()) {
+    return not_read(
+        fmt::format("whether copy {} of volume {} is usable: its Replica or the Node "
+                    "under it cannot be read",
+                    unknown->replica, volume.meta.name));
+  }
   const std::set<std::string> usable = usable_nodes(objects, all);
   UsableCopies copies;
   copies.nodes.assign(usable.begin(), usable.end());
@@ -31,8 +42,15 @@ Copies longhorn_copies(const LonghornObjects& objects, const StorageNodes& nodes
   return Copies::known(std::move(copies), at);
 }
 
+// Of a node that the NodeMap has, and so of nodes that are known.
+bool is_unclear(const std::string& name, const model::World& world) {
+  return std::ranges::any_of(world.kubernetes->nodes.known_value(), [&](const auto& node) {
+    return node->meta.name == name && !node->ready;
+  });
+}
+
 // A PersistentVolume that is bound to one node lies there; nothing says whether its disk is well.
-Copies bound_copies(const PlacedVolume& volume, const NodeMap& nodes, WallTime at) {
+Copies bound_copies(const PlacedVolume& volume, const NodeMap& nodes, const model::World& world) {
   if (volume.bound_to.size() != 1) {
     return Copies::not_set_up(
         fmt::format("storage class \"{}\" does not tell on which node the data of {}/{} is",
@@ -42,8 +60,11 @@ Copies bound_copies(const PlacedVolume& volume, const NodeMap& nodes, WallTime a
   UsableCopies copies;
   copies.desired = 1;
   const NodePlace* node = nodes.find_by_hostname(volume.bound_to.front());
+  if (node != nullptr && is_unclear(node->name, world)) {
+    return not_read(fmt::format("whether node {} is up: its Node cannot be read", node->name));
+  }
   if (node != nullptr && !node->down) copies.nodes.push_back(node->name);
-  return Copies::known(std::move(copies), at);
+  return Copies::known(std::move(copies), world.kubernetes->volumes.observed_at());
 }
 
 }  // namespace
@@ -67,7 +88,7 @@ Failure UsableCopies::loss() const {
 Observed<UsableCopies> usable_copies(const PlacedVolume& volume,
                                      const Observed<StorageNodes>& storage_nodes,
                                      const NodeMap& nodes, const model::World& world) {
-  if (!volume.longhorn) return bound_copies(volume, nodes, world.kubernetes->volumes.observed_at());
+  if (!volume.longhorn) return bound_copies(volume, nodes, world);
   if (volume.missing) return Copies::known(UsableCopies(), world.at);
   return combine(
       [&](const LonghornObjects& objects, const StorageNodes& known) {

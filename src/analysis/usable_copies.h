@@ -28,13 +28,15 @@ struct StorageView {
 struct UsableCopies {
   // Sorted, each once: two copies on one node are lost together. Empty: there is none.
   std::vector<std::string> nodes;
-  // Nobody compares the copies now, because no engine runs: they were good when it did last.
+  // Nobody compares the copies now, because no engine runs or is believed: they were good when one
+  // did last.
   bool unverified = false;
   std::optional<std::int64_t> desired;  // numberOfReplicas, which of Longhorn's volumes is told
 
   [[nodiscard]] Failure loss() const;
 };
 
+// Unknown also where one copy is: without it the others would seem to be all.
 // Not set up: the storage class does not tell where its data is (network storage), or its data lies
 // in shards, which are not read.
 [[nodiscard]] Observed<UsableCopies> usable_copies(const PlacedVolume& volume,

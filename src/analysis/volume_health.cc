@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <functional>
 
 #include "base/time_text.h"
 
@@ -45,6 +46,7 @@ class Judge {
         facts_(facts),
         memory_(memory),
         engine_(objects.engine()),
+        believed_(believed_engine(objects, nodes)),
         copies_(find_copies(objects, nodes)) {}
 
   // Absent: see judge_volume().
@@ -61,7 +63,6 @@ class Judge {
     const bool rests = volume_.state == "detached" && !waiting_;
     if (rests && !placed_.users.is_known()) return std::nullopt;
     decide();
-    memory_.seen = true;
     return std::move(health_);
   }
 
@@ -103,11 +104,12 @@ class Judge {
       health_.snapshots = listed->count;
       health_.snapshot_bytes = listed->bytes;
     }
-    if (engine_runs()) {
-      health_.snapshots = engine_->snapshots;
-      health_.snapshot_bytes = engine_->snapshot_bytes;
+    if (believed_ != nullptr) {
+      health_.snapshots = believed_->snapshots;
+      health_.snapshot_bytes = believed_->snapshot_bytes;
       const auto wanted = facts_.setting("default-engine-image", engine);
-      if (wanted && !engine_->image.empty()) health_.engine_outdated = engine_->image != *wanted;
+      if (wanted && !believed_->image.empty())
+        health_.engine_outdated = believed_->image != *wanted;
     }
     health_.snapshots_max = volume_.snapshot_max_count.value_or(0) > 0
                                 ? volume_.snapshot_max_count
@@ -136,27 +138,38 @@ class Judge {
     }
   }
 
-  // What is being rebuilt now → how far, by replica.
-  [[nodiscard]] std::map<std::string, std::int64_t> rebuilds() const {
-    std::map<std::string, std::int64_t> running;
-    if (!engine_runs()) return running;
-    for (const auto& [replica, mode] : engine_->modes) {
-      if (mode == "WO") running[replica] = 0;
+  // What is being rebuilt now → how far, by replica; nullopt: nothing says how far, as before and
+  // after the copying proper.
+  [[nodiscard]] std::map<std::string, std::optional<std::int64_t>> rebuilds() const {
+    std::map<std::string, std::optional<std::int64_t>> running;
+    if (believed_ == nullptr) return running;
+    for (const auto& [replica, mode] : believed_->modes) {
+      if (mode == "WO") running[replica] = std::nullopt;
     }
-    for (const model::Rebuild& rebuild : engine_->rebuilds) {
-      if (!rebuild.running && rebuild.state != "in_progress") continue;
-      running[rebuild.replica.empty() ? rebuild.address : rebuild.replica] =
-          rebuild.progress.value_or(0);
+    for (const model::Rebuild& rebuild : believed_->rebuilds) {
+      if (!rebuild.running) continue;
+      // Of one that is known by its address there is no telling, unless it is the only one.
+      const auto found = rebuild.replica.empty() && running.size() == 1
+                             ? running.begin()
+                             : running.find(rebuild.replica);
+      if (found != running.end()) found->second = rebuild.progress.value_or(0);
     }
     return running;
   }
 
   void follow_rebuilds() {
+    // While nobody can say what runs, what ran before goes on.
+    if (believed_ != nullptr || !engine_runs()) follow_progress();
+    count_starts();
+  }
+
+  void follow_progress() {
     const WallTime now = facts_.now();
     std::map<std::string, StorageMemory::Rebuilding> still;
-    for (const auto& [replica, progress] : rebuilds()) {
+    for (const auto& [replica, told] : rebuilds()) {
       const auto before = memory_.rebuilds.find(replica);
       const bool known = before != memory_.rebuilds.end();
+      const std::int64_t progress = told.value_or(known ? before->second.progress : 0);
       // One that went back began again.
       if ((!known && memory_.seen) || (known && progress < before->second.progress)) {
         memory_.starts.push_back(now);
@@ -170,6 +183,11 @@ class Judge {
       }
     }
     memory_.rebuilds = std::move(still);
+    memory_.seen = true;
+  }
+
+  void count_starts() {
+    const WallTime now = facts_.now();
     if (is_degraded()) {
       memory_.whole_since.reset();
     } else if (!memory_.whole_since) {
@@ -226,6 +244,22 @@ class Judge {
     return health_.healthy && health_.desired && *health_.healthy < *health_.desired;
   }
 
+  // Since when so many copies as are missing have failed. What failed before that was replaced
+  // since, and is a leftover until staleReplicaTimeout has passed.
+  [[nodiscard]] std::optional<WallTime> failed_since() const {
+    if (!health_.healthy || !health_.desired) return std::nullopt;
+    std::vector<WallTime> failures;
+    for (const auto& replica : objects_.replicas) {
+      if (replica->failed_at && replica->active && !replica->meta.deletion_timestamp)
+        failures.push_back(*replica->failed_at);
+    }
+    const auto missing =
+        std::min(static_cast<std::int64_t>(failures.size()), *health_.desired - *health_.healthy);
+    if (missing <= 0) return std::nullopt;
+    std::ranges::sort(failures, std::greater<>());
+    return failures[static_cast<std::size_t>(missing - 1)];
+  }
+
   void follow_degradation() {
     if (!is_degraded()) {
       memory_.degraded_since.reset();
@@ -236,8 +270,7 @@ class Judge {
     const auto earlier = [&](std::optional<WallTime> evidence) {
       if (evidence && *evidence < *since) since = evidence;
     };
-    earlier(volume_.last_degraded);
-    for (const auto& replica : objects_.replicas) earlier(replica->failed_at);
+    earlier(health_.attached ? volume_.last_degraded : failed_since());
     health_.degraded_since = since;
   }
 
@@ -271,7 +304,7 @@ class Judge {
       }
       return true;
     }
-    if (engine_runs() && engine_->filesystem_read_only == true) {
+    if (believed_ != nullptr && believed_->filesystem_read_only == true) {
       say(VolumeVerdict::kReadOnly, "its file system was remounted read-only");
       return true;
     }
@@ -282,6 +315,14 @@ class Judge {
     const std::string at = node();
     if (!at.empty() && nodes_.is_down(at)) {
       say(VolumeVerdict::kEngineNodeLost, "it is attached to " + at + ", which is down");
+      return true;
+    }
+    if (health_.attached && !engine_runs()) {
+      say(VolumeVerdict::kEngineNodeLost,
+          "it is attached to " + at + ", and its engine there is " +
+              (engine_ == nullptr       ? "missing"
+               : engine_->state.empty() ? "in no state"
+                                        : "in state " + engine_->state));
       return true;
     }
     if (in_use_ && (volume_.state == "detached" || volume_.state == "detaching")) {
@@ -330,8 +371,8 @@ class Judge {
     } else if (!memory_.expansion_since) {
       memory_.expansion_since = facts_.now();
     }
-    if (engine_ != nullptr && required && !engine_->expansion_error.empty()) {
-      say(VolumeVerdict::kExpansionStuck, engine_->expansion_error);
+    if (believed_ != nullptr && required && !believed_->expansion_error.empty()) {
+      say(VolumeVerdict::kExpansionStuck, believed_->expansion_error);
       return true;
     }
     if (required && facts_.now() - *memory_.expansion_since > kExpansionTakes) {
@@ -376,16 +417,18 @@ class Judge {
     } else if (health_.desired == 1) {
       text = volume_.data_locality == "strict-local" ? "single copy, strict-local" : "single copy";
     } else {
-      text = health_.healthy ? count_text() : "never used";
+      text = health_.healthy                  ? count_text()
+             : count(CopyState::kUnknown) > 0 ? "its copies cannot be counted"
+                                              : "never used";
     }
     const std::int64_t size = health_.capacity_bytes.value_or(0);
     if (size > 0 && health_.actual_bytes.value_or(0) > size) {
       text +=
           fmt::format(", takes {} % of its size on each disk: {} bytes are of snapshots",
                       *health_.actual_bytes / (size / 100 + 1), health_.snapshot_bytes.value_or(0));
-      if (engine_runs() && engine_->snapshots_removed.value_or(0) > 0) {
+      if (believed_ != nullptr && believed_->snapshots_removed.value_or(0) > 0) {
         text +=
-            fmt::format(" ({} of them removed and not purged yet)", *engine_->snapshots_removed);
+            fmt::format(" ({} of them removed and not purged yet)", *believed_->snapshots_removed);
       }
     }
     return text;
@@ -397,7 +440,8 @@ class Judge {
   const StorageNodes& nodes_;
   const StorageFacts& facts_;
   StorageMemory::OfVolume& memory_;
-  const model::LonghornEngine* engine_;
+  const model::LonghornEngine* engine_;    // null: none is active
+  const model::LonghornEngine* believed_;  // null: what is written of it may be old
   std::vector<VolumeCopy> copies_;
   VolumeHealth health_;
   bool waiting_ = false;
@@ -418,6 +462,14 @@ template <typename T>
 const T* look_up(const std::map<std::string_view, const T*>& index, const std::string& name) {
   const auto found = index.find(name);
   return found == index.end() ? nullptr : found->second;
+}
+
+// Of a volume that is attached: the Engine that may be its active one and could not be decoded.
+const model::LonghornEngine* unread_engine(const LonghornObjects& objects) {
+  if (objects.volume->state != "attached" || objects.engine() != nullptr) return nullptr;
+  const auto found = std::ranges::find_if(
+      objects.engines, [](const auto& engine) { return engine->volume.empty(); });
+  return found == objects.engines.end() ? nullptr : found->get();
 }
 
 }  // namespace
@@ -457,6 +509,11 @@ Observed<VolumeHealth> judge_volume(const PlacedVolume& volume, const Observed<S
           return Health::unknown(
               Error(ErrorCode::kMalformed,
                     "Volume " + volume.volume + " has no status yet, or one that cannot be read"),
+              "kubernetes");
+        }
+        if (const auto* engine = unread_engine(objects)) {
+          return Health::unknown(
+              Error(ErrorCode::kMalformed, "Engine " + engine->meta.name + " cannot be read"),
               "kubernetes");
         }
         std::optional<VolumeHealth> health =

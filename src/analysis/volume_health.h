@@ -29,8 +29,8 @@ class StorageFacts {
   bool backups_are_taken_ = false;  // a target has a URL
 };
 
-// Unknown while the Volume says nothing of itself, and of one that seems to be at rest while nobody
-// knows the Pods.
+// Unknown while the Volume says nothing of itself or its engine cannot be read, and of one that
+// seems to be at rest while nobody knows the Pods.
 [[nodiscard]] Observed<VolumeHealth> judge_volume(const PlacedVolume& volume,
                                                   const Observed<StorageNodes>& nodes,
                                                   const StorageFacts& facts,

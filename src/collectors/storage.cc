@@ -119,10 +119,10 @@ constexpr Family kNodeReady("keelwatch_storage_node_ready", Type::kGauge,
 constexpr Family kNodeSchedulable(
     "keelwatch_storage_node_schedulable", Type::kGauge,
     "1 if Longhorn may place copies on the node, else 0; absent while that is unknown.", {"node"});
-constexpr Family kDiskReady =
-    of_disk("keelwatch_disk_ready",
-            "1 if Longhorn calls its disk ready, else 0; absent while that is unknown. Before 1.11 "
-            "the disks of a node that died stay ready.");
+constexpr Family kDiskReady = of_disk(
+    "keelwatch_disk_ready",
+    "1 if Longhorn calls its disk ready, else 0; absent while that is unknown, as on a node "
+    "that is down.");
 constexpr Family kDiskSchedulable = of_disk(
     "keelwatch_disk_schedulable",
     "1 if Longhorn finds room for copies on the disk, else 0 (it is nearly full, promised away "

@@ -148,6 +148,37 @@ TEST_CASE("a copy counts only where it could be read", "[placement]") {
          b.engine_of("pg-1").modes.clear();
        },
        "n1 n2 (unverified)"},
+      {"the engine runs and has not been asked yet",
+       [](PlacementBuilder& b) { b.engine_of("pg-1").modes.clear(); }, "n1 n2 (unverified)"},
+      {"a Node cannot be read, but the engine writes there",
+       [](PlacementBuilder& b) {
+         b.node_of("n2").ready.reset();
+         b.engine_of("pg-2").node = "n3";
+       },
+       "n1 n2"},
+      {"a Node cannot be read, and Longhorn says that it is gone",
+       [](PlacementBuilder& b) {
+         b.node_of("n2").ready.reset();
+         b.storage_node("n2").conditions = {{"Ready", "False", "KubernetesNodeGone", "", {}}};
+       },
+       "n1"},
+      {"the Node of the engine cannot be read",
+       [](PlacementBuilder& b) { b.node_of("n1").ready.reset(); },
+       "unknown: whether copy vol-pg-1-r-n1 of volume vol-pg-1 is usable: its Replica or the Node "
+       "under it cannot be read"},
+      {"the Node of the engine cannot be read, and Longhorn says that it is well",
+       [](PlacementBuilder& b) {
+         b.node_of("n1").ready.reset();
+         b.storage_node("n1").conditions = {{"Ready", "True", "", "", {}}};
+       },
+       "n1 n2"},
+      {"Longhorn's Node cannot be read, and no engine runs",
+       [](PlacementBuilder& b) {
+         b.engine_of("pg-1").state = "stopped";
+         b.storage_node("n2").disks.clear();
+       },
+       "unknown: whether copy vol-pg-1-r-n2 of volume vol-pg-1 is usable: its Replica or the Node "
+       "under it cannot be read"},
       {"detached, and one of them failed after it was healthy",
        [](PlacementBuilder& b) {
          b.volume_of("pg-1").state = "detached";
@@ -180,8 +211,7 @@ TEST_CASE("the data of instances", "[placement]") {
       {"only the primary's copies are left",
        [](PlacementBuilder& b) {
          for (const char* pod : {"pg-2", "pg-3"}) {
-           for (const char* node : {"n1", "n2", "n3"})
-             b.engine_of(pod).modes.erase(std::string("vol-") + pod + "-r-" + node);
+           for (auto& [replica, mode] : b.engine_of(pod).modes) mode = "ERR";
          }
        },
        "n1 n2"},
@@ -212,9 +242,23 @@ TEST_CASE("the data of instances", "[placement]") {
        [](PlacementBuilder& b) { b.claim_of("pg-3").volume_name.clear(); }, "n1 n2 n3"},
       {"no copy of anything is usable",
        [](PlacementBuilder& b) {
-         for (const char* pod : {"pg-1", "pg-2", "pg-3"}) b.engine_of(pod).modes.clear();
+         for (const char* pod : {"pg-1", "pg-2", "pg-3"}) {
+           for (auto& [replica, mode] : b.engine_of(pod).modes) mode = "ERR";
+         }
        },
        "gone"},
+      {"a copy whose Replica cannot be read may be the one that is left",
+       [](PlacementBuilder& b) {
+         for (const char* pod : {"pg-1", "pg-2", "pg-3"}) {
+           for (auto& [replica, mode] : b.engine_of(pod).modes) mode = "ERR";
+         }
+         model::VolumeReplica& replica = b.replica_of("pg-3", "n3");
+         model::VolumeReplica unread;
+         unread.meta.name = replica.meta.name;
+         replica = unread;
+       },
+       "unknown: whether copy vol-pg-3-r-n3 of volume vol-pg-3 is usable: its Replica or the Node "
+       "under it cannot be read"},
   };
   for (const Case& c : cases) {
     PlacementBuilder b = three_nodes();
@@ -237,6 +281,8 @@ TEST_CASE("volumes of other storage classes lie where they are bound to", "[plac
   CHECK(data(b) == "n1 n2");
   b.node_of("n2").ready = false;
   CHECK(data(b) == "n1");
+  b.node_of("n2").ready.reset();
+  CHECK(data(b) == "unknown: whether node n2 is up: its Node cannot be read");
   // A network's storage does not say where it is, and nobody can be asked.
   b.pv_of("pg-2").node_affinity.clear();
   CHECK_THAT(data(b), Catch::StartsWith("not_set_up: storage class \"longhorn\" does not tell"));

@@ -150,6 +150,8 @@ TEST_CASE("a volume that is well is said to be, and a choice is not scolded", "[
          s.replicas.push_back(its);
        },
        kOk, "2 of 2"},
+      {"its engine was upgraded live and has not been asked since",
+       [](auto& s) { s.engines[0].modes.clear(); }, kOk, "2 of 2"},
       {"expanding",
        [](auto& s) {
          s.volumes[0].expansion_required = true;
@@ -219,6 +221,22 @@ TEST_CASE("what is lost or cannot be reached comes first", "[storage]") {
          s.volumes[0].robustness = "unknown";
        },
        kEngineNodeLost, "attached to n1, which is down"},
+      {"attached, and no engine of it is active", [](auto& s) { s.engines[0].active = false; },
+       kEngineNodeLost, "attached to n1, and its engine there is missing"},
+      {"attached, and there is no engine",
+       [](auto& s) {
+         s.engines.erase(s.engines.begin());
+         s.volumes[0].robustness = "unknown";
+       },
+       kEngineNodeLost, "its engine there is missing"},
+      {"attached, and its engine died", [](auto& s) { s.engines[0].state = "error"; },
+       kEngineNodeLost, "its engine there is in state error"},
+      {"attached, and nobody knows of its engine",
+       [](auto& s) {
+         s.engines[0].state = "unknown";
+         s.volumes[0].robustness = "unknown";
+       },
+       kEngineNodeLost, "its engine there is in state unknown"},
       {"detached under a running Pod", [](auto& s) { detach(s, false); }, kDetachedInUse,
        "Pod pg-1 runs on it"},
       {"attaching for ever, all nodes ready",
@@ -393,6 +411,46 @@ TEST_CASE("what nobody knows has no verdict", "[storage]") {
   const Storage odd = steps.at(scene);
   CHECK_FALSE(health(odd).healthy);
   CHECK_FALSE(health(odd).scheduled);
+  // An Engine that cannot be decoded is not one that is missing.
+  scene = storage_scene();
+  scene.engines[0] = {};
+  scene.engines[0].meta.name = "vol-pg-1-e-0";
+  CHECK(find(steps.at(scene), "vol-pg-1").health.why().error.message() ==
+        "Engine vol-pg-1-e-0 cannot be read");
+}
+
+TEST_CASE("an engine that nobody asks is not believed in anything", "[storage]") {
+  struct Silent {
+    const char* name;
+    void (*change)(StorageScene&);
+  };
+  const Silent cases[] = {
+      {"its manager is away",
+       [](auto& s) { s.nodes[0].conditions[0] = {"Ready", "False", "ManagerPodDown", "", {}}; }},
+      {"its node is down", [](auto& s) { lose_node(s, 0); }},
+      {"its Node cannot be read",
+       [](auto& s) {
+         s.machines[0].ready.reset();
+         s.nodes[0].conditions.erase(s.nodes[0].conditions.begin());
+       }},
+  };
+  for (const Silent& c : cases) {
+    INFO(c.name);
+    StorageScene scene = storage_scene();
+    rebuild(scene, 40);
+    scene.engines[0].filesystem_read_only = true;
+    scene.engines[0].image = "engine:0";
+    Steps before;
+    CHECK(to_string(health(before.at(scene)).verdict) == "read_only");
+    CHECK(health(before.at(scene)).rebuild_progress == 0.4);
+    c.change(scene);
+    Steps steps;
+    const Storage storage = steps.at(scene);
+    CHECK(to_string(health(storage).verdict) != "read_only");
+    CHECK_FALSE(health(storage).rebuild_progress);
+    CHECK_FALSE(health(storage).engine_outdated);
+    CHECK_FALSE(health(storage).snapshots);
+  }
 }
 
 TEST_CASE("copies are counted, wanted and placed", "[storage]") {
@@ -420,10 +478,25 @@ TEST_CASE("degraded is told since when, by the best that is known", "[storage]")
   CHECK(health(steps.at(scene, kNow + 2min)).degraded_since == kNow + 1min);
   scene.volumes[0].last_degraded = kNow - 5min;
   CHECK(health(steps.at(scene, kNow + 3min)).degraded_since == kNow - 5min);
-  scene.replicas[1].failed_at = kNow - 6min;
-  CHECK(health(steps.at(scene, kNow + 3min)).degraded_since == kNow - 6min);
   scene = storage_scene();
   CHECK_FALSE(health(steps.at(scene, kNow + 4min)).degraded_since);
+}
+
+TEST_CASE("a copy that failed and was replaced long ago says nothing of today", "[storage]") {
+  StorageScene scene = storage_scene();
+  scene.replicas.push_back(replica_on("vol-pg-1", "n3", "leftover"));
+  scene.replicas.back().failed_at = kNow - 40h;
+  fail_copy(scene, 1h);
+  Steps steps;
+  CHECK(health(steps.at(scene)).degraded_since == kNow);  // Longhorn has not said it yet
+  scene.volumes[0].last_degraded = kNow - 50min;
+  CHECK(health(steps.at(scene)).degraded_since == kNow - 50min);
+  // Detached, Longhorn says nothing: the last failures are those of the copies that are missing.
+  detach(scene);
+  scene.volumes[0].last_degraded.reset();
+  CHECK(health(steps.at(scene)).degraded_since == kNow - 1h);
+  scene.volumes[0].replicas_desired = 3;
+  CHECK(health(steps.at(scene)).degraded_since == kNow - 40h);
 }
 
 TEST_CASE("a rebuild that moves is told from one that does not", "[storage]") {
@@ -438,6 +511,59 @@ TEST_CASE("a rebuild that moves is told from one that does not", "[storage]") {
   CHECK(health(stalled).rebuild_progress == 0.2);
   CHECK(health(stalled).rebuild_moved == kNow + 5min);
   CHECK(health(stalled).rebuild_starts == 0);  // it ran when it was first seen
+}
+
+TEST_CASE("a rebuild that nothing tells of for a while goes on where it was", "[storage]") {
+  Steps steps;
+  (void)steps.at(storage_scene());
+  StorageScene scene = storage_scene();
+  rebuild(scene, 1);
+  scene.engines[0].rebuilds.clear();  // it is made ready
+  const Storage ready = steps.at(scene, kNow + 1min);
+  CHECK(health(ready).rebuild_progress == 0.0);
+  CHECK(health(ready).rebuild_starts == 1);
+  rebuild(scene, 90);
+  CHECK(health(steps.at(scene, kNow + 2min)).rebuild_progress == 0.9);
+  const auto goes_on = [&](const char* name) {
+    INFO(name);
+    const Storage storage = steps.at(scene, kNow + 3min);
+    CHECK(health(storage).rebuild_progress == 0.9);
+    CHECK(health(storage).rebuild_moved == kNow + 2min);
+    CHECK(health(storage).rebuild_starts == 1);
+  };
+  scene.engines[0].rebuilds[0].running = false;
+  scene.engines[0].rebuilds[0].state = "complete";
+  scene.engines[0].rebuilds[0].progress = 0;
+  goes_on("complete");
+  scene.engines[0].rebuilds.clear();
+  goes_on("no status");
+  // Nobody asks the engine, and then somebody does again.
+  scene.nodes[0].conditions[0] = {"Ready", "False", "ManagerPodDown", "", {}};
+  CHECK_FALSE(health(steps.at(scene, kNow + 3min)).rebuild_progress);
+  scene.nodes[0].conditions[0] = {"Ready", "True", "", "", {}};
+  goes_on("after its manager was away");
+  scene.engines[0].modes.clear();
+  CHECK_FALSE(health(steps.at(scene, kNow + 3min)).rebuild_progress);
+  rebuild(scene, 90);
+  goes_on("after a live upgrade");
+  // Known by its address only, as long as the engine does not know whose that is.
+  scene.engines[0].rebuilds[0].replica.clear();
+  goes_on("by address");
+  // A status that is left of a copy that is whole is no rebuild.
+  scene.engines[0].modes["vol-pg-1-r-n2"] = "RW";
+  scene.engines[0].rebuilds[0].replica = "vol-pg-1-r-n2";
+  CHECK_FALSE(health(steps.at(scene, kNow + 4min)).rebuild_progress);
+  rebuild(scene, 3);
+  CHECK(health(steps.at(scene, kNow + 5min)).rebuild_starts == 2);
+}
+
+TEST_CASE("a rebuild that ran when its engine was first asked did not begin then", "[storage]") {
+  Steps steps;
+  StorageScene scene = storage_scene();
+  scene.engines[0].modes.clear();
+  (void)steps.at(scene);
+  rebuild(scene, 10);
+  CHECK(health(steps.at(scene, kNow + 1min)).rebuild_starts == 0);
 }
 
 TEST_CASE("rebuilds that begin again and again are a loop", "[storage]") {
@@ -549,6 +675,33 @@ TEST_CASE("nodes and disks tell what room there is", "[storage]") {
   REQUIRE(storage.disks.size() == 3);
   CHECK(storage.disks[0].facts.why() == silence);
   CHECK(storage.nodes[0].schedulable.why() == silence);
+}
+
+TEST_CASE("of a node that is down and a disk that cannot be asked there are no numbers",
+          "[storage]") {
+  StorageScene scene = storage_scene();
+  lose_node(scene, 0);
+  model::LonghornDisk& disk = scene.nodes[1].disks[0];
+  disk.conditions[0] = {"Ready", "False", "NoDiskInfo", "", {}};
+  disk.maximum_bytes = disk.available_bytes = disk.scheduled_bytes = 0;
+  scene.nodes[2].disks[0].maximum_bytes = 0;  // and is not called unready yet
+  scene.machines[2].ready.reset();
+  scene.nodes[2].conditions.erase(scene.nodes[2].conditions.begin());
+  Steps steps;
+  const Storage storage = steps.at(scene);
+  CHECK(storage.disks[0].facts.why().error.message() ==
+        "node n1, which disk default is of, is down");
+  CHECK_FALSE(storage.disks[0].limit_bytes.is_known());
+  for (const std::size_t one : {1U, 2U}) {
+    const model::LonghornDisk& facts = storage.disks[one].facts.known_value();
+    CHECK_FALSE(facts.maximum_bytes);
+    CHECK_FALSE(facts.available_bytes);
+    CHECK_FALSE(facts.scheduled_bytes);
+    CHECK(facts.reserved_bytes == 20);  // its user's word
+    CHECK_FALSE(storage.disks[one].limit_bytes.known_value());
+  }
+  CHECK(storage.nodes[1].ready.known_value());
+  CHECK(storage.nodes[2].ready.why().error.message() == "Node n3 cannot be read");
 }
 
 TEST_CASE("settings are one for all, or one per data engine", "[storage]") {

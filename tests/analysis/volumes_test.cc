@@ -233,6 +233,33 @@ TEST_CASE("a copy counts by what is known of it", "[storage]") {
        [](auto& s) { s.nodes[0].conditions[0] = {"Ready", "False", "ManagerPodMissing", "", {}}; },
        {kUnverified, kUnverified},
        2},
+      {"the engine runs and has not been asked since it was upgraded",
+       [](auto& s) { s.engines[0].modes.clear(); },
+       {kUnverified, kUnverified},
+       2},
+      {"a Node cannot be read, and Longhorn says that it is well",
+       [](auto& s) {
+         detached(s);
+         s.machines[1].ready.reset();
+       },
+       {kUnverified, kUnverified},
+       2},
+      {"neither Node can be read",
+       [](auto& s) {
+         detached(s);
+         s.machines[1].ready.reset();
+         s.nodes[1].conditions.clear();
+         s.nodes[1].disks.clear();
+       },
+       {kUnverified, kUnknown},
+       1},
+      {"neither Node can be read, and the engine writes there",
+       [](auto& s) {
+         s.machines[1].ready.reset();
+         s.nodes[1].conditions.clear();
+       },
+       {kUsable, kUsable},
+       2},
       {"detached", [](auto& s) { detached(s); }, {kUnverified, kUnverified}, 2},
       {"detached, one failed before",
        [](auto& s) {

@@ -50,7 +50,9 @@ TEST_CASE("what is gone, what no loss takes, and what nobody tells", "[placement
   b.archive("");  // AWS
   CHECK_THAT(lines(b, "tolerated_node_losses"),
              Catch::Contains("for=\"data_and_backups\",domain=\"node\"} +Inf\n"));
-  for (const char* pod : {"pg-1", "pg-2", "pg-3"}) b.engine_of(pod).modes.clear();
+  for (const char* pod : {"pg-1", "pg-2", "pg-3"}) {
+    for (auto& [replica, mode] : b.engine_of(pod).modes) mode = "ERR";
+  }
   CHECK_THAT(lines(b, "tolerated_node_losses"),
              Catch::Contains("for=\"data\",domain=\"node\"} -1\n"));
   CHECK_THAT(lines(b, "smallest_loss"), !Catch::Contains("for=\"data\""));

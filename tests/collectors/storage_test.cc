@@ -105,6 +105,21 @@ TEST_CASE("what is not known about storage has no sample", "[storage]") {
   CHECK(steps.at(model::assemble(slices({}, slice), model::Freshness{}, kNow)).empty());
 }
 
+TEST_CASE("the disks of a node that is down have no samples", "[storage]") {
+  StorageScene scene = storage_scene();
+  scene.machines[2].ready = false;
+  scene.nodes[1].disks[0].conditions[0] = {"Ready", "False", "NoDiskInfo", "", {}};
+  Steps steps;
+  const std::string page = steps.at(scene.world());
+  CHECK(only(only(page, "keelwatch_disk_"), "n3").empty());
+  CHECK(only(only(page, "keelwatch_disk_"), "n2") ==
+        R"(keelwatch_disk_ready{node="n2",disk="default"} 0
+keelwatch_disk_schedulable{node="n2",disk="default"} 1
+keelwatch_disk_reserved_bytes{node="n2",disk="default"} 20
+)");
+  CHECK_THAT(page, Catch::Contains(R"(keelwatch_storage_node_ready{node="n3"} 0)"));
+}
+
 TEST_CASE("disks that fail or fill, and a target that is away", "[storage]") {
   StorageScene scene = storage_scene();
   scene.nodes[0].disks[0].health = {{"sda", "PASSED"}, {"sdb", "WARNING"}};
