@@ -7,6 +7,7 @@
 #include <future>
 #include <utility>
 
+#include "app/api.h"
 #include "app/signals.h"
 #include "app/version.h"
 #include "config/limits.h"
@@ -17,7 +18,7 @@
 namespace keelwatch::app {
 namespace {
 
-constexpr Duration kDrain = std::chrono::seconds(5);
+constexpr Duration kDrain = std::chrono::seconds(2);  // the whole end takes ten at most
 
 // Many connections and watches need descriptors; the soft limit is often 1024.
 void raise_descriptor_limit() {
@@ -47,10 +48,18 @@ int Daemon::run() {
   const std::string problems = reload();
   if (!web_config_problems_.empty()) return 1;  // never serve without the protection asked for
   if (!problems.empty() && !options_.tolerate_invalid_config) return 1;
+  if (!rules_) rules_ = bundled_rules();  // no configuration, or a bad one that is tolerated
   front_.emplace(self_, clock_, config_->step_interval);
+  alerting_.emplace(clock_, log_, self_, *config_, rules_);
   steps_.emplace(clock_, log_, config_,
                  [this](std::shared_ptr<const Moment> moment, Duration took) {
                    self_.step_done(took, moment->slot);
+                   try {
+                     alerting_->step(*moment);
+                   } catch (const std::exception& e) {
+                     // Nothing is said to be healthy without an evaluation.
+                     log_.error("app", "the rules were not evaluated", {{"err", e.what()}});
+                   }
                    front_->show(std::move(moment));
                  });
   if (!start_server()) return 1;
@@ -72,6 +81,7 @@ int Daemon::run() {
   sources_.reset();
   steps_.reset();
   server_->stop(kDrain);
+  alerting_.reset();
   log_.info("app", "stopped");
   return 0;
 }
@@ -82,9 +92,8 @@ void Daemon::read_config() {
     return;
   }
   config::Loaded loaded = config::load_file(options_.config_file);
-  config_problems_.clear();
+  config_problems_ = loaded.config ? "" : loaded.problems.text();
   if (!loaded.config) {
-    config_problems_ = loaded.problems.text();
     log_.error("config",
                steps_ ? "the new configuration is invalid, the old one stays in force"
                       : "the configuration is invalid",
@@ -94,13 +103,29 @@ void Daemon::read_config() {
   if (!loaded.problems.all().empty()) {
     log_.warn("config", "the configuration has warnings", {{"problems", loaded.problems.text()}});
   }
+  // Bad rules cost nobody the rest of the configuration: the rules of before stay in force.
+  std::shared_ptr<const RulesInForce> rules = rules_ ? rules_ : bundled_rules();
+  const auto read = load_rules(*loaded.config);
+  if (read) {
+    rules = *read;
+    if (!rules->warnings.empty()) {
+      log_.warn("config", "the rules have warnings", {{"problems", rules->warnings}});
+    }
+  } else {
+    config_problems_ = read.error().message();
+    log_.error("config", "the rules are invalid, those of before stay in force",
+               {{"problems", config_problems_}});
+  }
   log_.info("config", "configuration loaded", {{"file", options_.config_file}});
-  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)));
+  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)), std::move(rules));
 }
 
-void Daemon::use_config(std::shared_ptr<const config::Config> config) {
+void Daemon::use_config(std::shared_ptr<const config::Config> config,
+                        std::shared_ptr<const RulesInForce> rules) {
   config_ = std::move(config);
+  rules_ = std::move(rules);
   watch_all_files();
+  if (alerting_) alerting_->set_config(*config_, rules_);
   if (steps_) steps_->set_config(config_);
   if (sources_) sources_->set_config(config_);
 }
@@ -142,12 +167,16 @@ std::string Daemon::reload() {
 void Daemon::watch_all_files() {
   std::vector<std::string> files = config::files_of(*config_);
   if (!options_.config_file.empty()) files.push_back(options_.config_file);
+  rule_files_ = rules::expand_globs(config_->rules.files);
+  files.insert(files.end(), rule_files_.begin(), rule_files_.end());
   file_watch_.set_files(files);
 }
 
 void Daemon::files_changed(const std::vector<std::string>& paths) {
-  const bool config_changed =
-      std::find(paths.begin(), paths.end(), options_.config_file) != paths.end();
+  const bool config_changed = std::any_of(paths.begin(), paths.end(), [&](const auto& path) {
+    return path == options_.config_file ||
+           std::find(rule_files_.begin(), rule_files_.end(), path) != rule_files_.end();
+  });
   if (config_changed) {
     (void)reload();
   } else if (sources_) {
@@ -191,7 +220,12 @@ http::Router Daemon::make_router() {
                }});
   };
   get(options_.telemetry_path, [this](const Request& r) { return front_->serve_metrics(r); });
-  get("/-/healthy", [this](const Request&) { return front_->serve_healthy(); });
+  get("/-/healthy", [this](const Request&) {
+    http::Response response = front_->serve_healthy();
+    const bool evaluated = alerting_->view() != nullptr || front_->serve_ready().status != 200;
+    if (response.status != 200 || evaluated) return response;
+    return http::Response::text(503, "no rule has been evaluated lately\n");
+  });
   get("/-/ready", [this](const Request&) {
     return stopping_ ? http::Response::text(503, "stopping\n") : front_->serve_ready();
   });
@@ -209,6 +243,20 @@ http::Router Daemon::make_router() {
         [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
   query("GET", "/api/v1/what-if",
         [this](const Request& r, const std::stop_token&) { return front_->serve_what_if(r); });
+  for (const char* method : {"GET", "POST"}) {
+    query(method, "/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
+      return serve_query(alerting_->store(), clock_, r, stop);
+    });
+    query(method, "/api/v1/query_range", [this](const Request& r, const std::stop_token& stop) {
+      return serve_query_range(alerting_->store(), clock_, r, stop);
+    });
+  }
+  query("GET", "/api/v1/alerts", [this](const Request&, const std::stop_token&) {
+    return serve_alerts(alerting_->view().get());
+  });
+  query("GET", "/api/v1/rules", [this](const Request&, const std::stop_token&) {
+    return serve_rules(alerting_->view().get());
+  });
   for (const char* method : {"POST", "PUT"}) {
     query(method, "/-/reload",
           [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });

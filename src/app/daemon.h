@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "app/alerting.h"
 #include "app/front.h"
 #include "app/source_set.h"
 #include "app/step_thread.h"
@@ -50,7 +51,8 @@ class Daemon {
   void tell_config();
   // The problems of all files as text; empty if what they say is in force.
   [[nodiscard]] std::string reload();
-  void use_config(std::shared_ptr<const config::Config> config);
+  void use_config(std::shared_ptr<const config::Config> config,
+                  std::shared_ptr<const RulesInForce> rules);
   void watch_all_files();
   [[nodiscard]] Task<> watch_web_config();
   void files_changed(const std::vector<std::string>& paths);
@@ -64,7 +66,9 @@ class Daemon {
   SystemClock clock_;
   metrics::SelfMetrics self_;
   std::shared_ptr<const config::Config> config_ = std::make_shared<const config::Config>();
-  std::string config_problems_;  // of the last reading
+  std::shared_ptr<const RulesInForce> rules_;
+  std::vector<std::string> rule_files_;  // that are watched
+  std::string config_problems_;          // of the last reading
   http::WebConfigFile web_config_file_;
   std::shared_ptr<const http::WebConfig> web_config_;
   std::string web_config_problems_;
@@ -74,6 +78,7 @@ class Daemon {
 
   EventLoop control_;
   std::stop_source stop_;
+  std::optional<Alerting> alerting_;
   std::optional<StepThread> steps_;
   std::optional<SourceSet> sources_;
   std::unique_ptr<http::Server> server_;

@@ -37,6 +37,7 @@ void check(Endpoint& part, MappingReader& map, Diagnostics& problems);
 void check(const Endpoints& part, MappingReader& map, Diagnostics& problems);
 void check(const PlacementHost& part, MappingReader& map, Diagnostics& problems);
 void check(const Placement& part, MappingReader& map, Diagnostics& problems);
+void check(const Rules& part, MappingReader& map, Diagnostics& problems);
 void check(const Alerts& part, MappingReader& map, Diagnostics& problems);
 
 // Reports a secret that stands in the file itself, and hides it.

@@ -1,8 +1,11 @@
-// What the section alerts says, beyond its single values.
+// What the sections rules and alerts say, beyond its single values.
 #include <fmt/format.h>
 #include <re2/re2.h>
 
+#include <algorithm>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "config/check.h"
 #include "config/settings.h"
@@ -149,6 +152,14 @@ void check(const Heartbeat& h, MappingReader& map, Diagnostics&) {
   if (gives(map, "url") && gives(map, "url_file")) {
     map.error("url_file", "contradicts url", "give one of the two");
   }
+}
+
+void check(const Rules& r, MappingReader& map, Diagnostics& /*problems*/) {
+  const auto has_empty = [](const std::vector<std::string>& texts) {
+    return std::find(texts.begin(), texts.end(), "") != texts.end();
+  };
+  if (has_empty(r.files)) map.error("files", "an empty pattern names no file");
+  if (has_empty(r.disable)) map.error("disable", "an empty name is that of no rule");
 }
 
 void check(const Alerts& a, MappingReader& map, Diagnostics& problems) {

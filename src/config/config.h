@@ -376,6 +376,13 @@ struct Alerts {
   bool operator==(const Alerts&) const = default;
 };
 
+struct Rules {
+  std::vector<std::string> files = {};    // globs; empty: the bundled rules
+  std::vector<std::string> disable = {};  // names of rules that are not evaluated
+
+  bool operator==(const Rules&) const = default;
+};
+
 struct Config {
   Duration step_interval = seconds(5);
   Kubernetes kubernetes;
@@ -388,6 +395,7 @@ struct Config {
   Placement placement;
   Thresholds thresholds;
   std::vector<ThresholdOverride> threshold_overrides;
+  Rules rules;
   Alerts alerts;
 
   bool operator==(const Config&) const = default;

@@ -571,6 +571,13 @@ void visit_settings(Visitor& v, Alerts& a) {
 }
 
 template <typename Visitor>
+void visit_settings(Visitor& v, Rules& r) {
+  v.value("files", r.files, TextList{},
+          "Files of Prometheus rules, patterns with * and ? too; none: the bundled rules.");
+  v.value("disable", r.disable, TextList{}, "Names of alerts and recordings to leave out.");
+}
+
+template <typename Visitor>
 void visit_settings(Visitor& v, Config& c) {
   v.value("step_interval", c.step_interval, Between{milliseconds(100), std::chrono::minutes(5)},
           "Time between two evaluations of everything that is known.");
@@ -585,6 +592,7 @@ void visit_settings(Visitor& v, Config& c) {
   v.section("thresholds", c.thresholds, "What the rules compare with.");
   v.list("threshold_overrides", c.threshold_overrides, override_of(c.thresholds),
          "Other thresholds for single clusters; what one does not set is taken from above.");
+  v.section("rules", c.rules, "Which rules are evaluated.");
   v.section("alerts", c.alerts, "What alerts carry, and who is told.");
 }
 

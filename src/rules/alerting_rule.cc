@@ -270,6 +270,15 @@ bool AlertingRule::vanish(Instance& instance, const Evaluation& evaluation, std:
   return before == AlertState::kFiring;
 }
 
+namespace {
+
+std::optional<std::string> silent_source(const Labels& series, const Evaluation& evaluation) {
+  const auto& ask = evaluation.settings.silent_source;
+  return ask ? ask(series) : std::nullopt;
+}
+
+}  // namespace
+
 std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& evaluation,
                                       std::int64_t at_ms) {
   if (evaluation.settings.semantics == Semantics::kPrometheus) return {};
@@ -280,18 +289,25 @@ std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& eval
   }
   for (const promql::UnknownSeries& series : *unknown_) {
     if (!agree_on_shared(alert.sample, *series.labels)) continue;
-    const auto& source_of = evaluation.settings.source_of;
-    const std::string source =
-        source_of ? source_of(*series.labels) : std::string(series.labels->get(kMetricName));
-    return fmt::format("{} silent since {}", source,
+    const std::optional<std::string> source = silent_source(*series.labels, evaluation);
+    return fmt::format("{} silent since {}",
+                       source.value_or(std::string(series.labels->get(kMetricName))),
                        format_rfc3339(from_unix_millis(series.since_ms), 0));
+  }
+  for (const SelectorUse& use : selectors_) {
+    if (use.metric_name.empty()) continue;
+    const auto source = silent_source(alert.sample.with(kMetricName, use.metric_name), evaluation);
+    if (!source) continue;
+    const std::string held = *source + " silent since ";
+    if (alert.held.starts_with(held)) return alert.held;
+    return held + format_rfc3339(evaluation.now.wall, 0);
   }
   const bool seen =
       evaluation.evidence_since && evaluation.now.steady - *evaluation.evidence_since >= look_back_;
   if (seen) return {};
-  return alert.held.empty()
-             ? fmt::format("not confirmed since {}", format_rfc3339(evaluation.now.wall, 0))
-             : alert.held;
+  constexpr std::string_view kUnseen = "not confirmed since ";
+  if (alert.held.starts_with(kUnseen)) return alert.held;
+  return fmt::format("{}{}", kUnseen, format_rfc3339(evaluation.now.wall, 0));
 }
 
 void AlertingRule::write(std::vector<OutputSample>& samples) const {

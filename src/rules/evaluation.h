@@ -56,8 +56,10 @@ struct Settings {
   Semantics semantics = Semantics::kKeelwatch;
   promql::Options promql;
   Duration rule_timeout = std::chrono::seconds(10);
-  // Names the source of a series, for "SOURCE silent since"; the metric's name if it is not set.
-  std::function<std::string(const Labels& series)> source_of = nullptr;
+  // The source that would tell of a series with these labels (some of them suffice) and is silent
+  // now; nullopt: none is. An alert is held by it also where the store has never seen the series:
+  // after a start.
+  std::function<std::optional<std::string>(const Labels& series)> silent_source = nullptr;
 };
 
 // One point in time at which rules are evaluated.

@@ -93,7 +93,8 @@ bool RuleSet::watch_clock(const Step& step, WallTime& at) {
 
 std::optional<SteadyTime> RuleSet::evidence_since(const Step& step) const {
   if (!step.sources_answered || !clock_jumped_) return step.sources_answered;
-  return std::max(*step.sources_answered, *clock_jumped_);
+  // Until then every series has a sample of after the jump.
+  return std::max(*step.sources_answered, *clock_jumped_ + settings_.default_interval);
 }
 
 std::set<std::pair<std::size_t, std::size_t>> RuleSet::touched(

@@ -23,7 +23,7 @@ class AlertState {
   static constexpr Duration kStalled = std::chrono::seconds(10);    // a write that takes longer
   static constexpr Duration kRetry = std::chrono::seconds(5);       // after one that failed
   static constexpr Duration kClockOnly = std::chrono::seconds(10);  // where nothing else is new
-  static constexpr Duration kLastWrite = std::chrono::seconds(5);
+  static constexpr Duration kLastWrite = std::chrono::seconds(3);
   static constexpr Duration kPendingFor = std::chrono::hours(1);  // of downtime
 
   // Opens the file on its thread. `clock`, `log` and `self` outlive this.

@@ -40,6 +40,8 @@ class Appender {
   void begin_step(std::int64_t timestamp_ms);
   // kGone: ask the store for the series again. A refused sample counts as present all the same.
   AppendOutcome append(SeriesId id, double value);
+  // The series is there, and has nothing new to say.
+  void keep(SeriesId id) { present_.push_back(id); }
   // Asks for each missing series, in ascending order of ids, and writes the markers. Asks again in
   // each step until the series is appended again or its staleness marker is in the store: one that
   // is unknown may turn out to have ended, and a marker may be refused as a sample may (the clock

@@ -112,7 +112,9 @@ TEST_CASE("a firing alert whose fact fell silent is held until it is known again
 
 TEST_CASE("a held alert says which source is silent since when", "[rules]") {
   World world;
-  world.settings.source_of = [](const Labels&) { return std::string("kubernetes"); };
+  world.settings.silent_source = [](const Labels&) {
+    return std::optional<std::string>("kubernetes");
+  };
   Group group(
       groups_of(one_rule("        expr: x > 0\n        annotations: {summary: s, zebra: z}\n"))[0],
       world.settings);

@@ -1,0 +1,298 @@
+#include "app/api.h"
+
+#include <algorithm>
+#include <charconv>
+#include <cmath>
+#include <optional>
+#include <utility>
+
+#include "base/json.h"
+#include "base/time_text.h"
+#include "config/limits.h"
+#include "metrics/text.h"
+#include "promql/engine.h"
+
+namespace keelwatch::app {
+namespace {
+
+using http::Response;
+
+Response json_response(int status, std::string text) {
+  Response response = Response::text(status, std::move(text));
+  response.content_type = "application/json";
+  return response;
+}
+
+Response refuse(int status, std::string_view type, std::string_view message) {
+  JsonWriter json;
+  json.begin_object().member("status", "error").member("errorType", type);
+  json.member("error", message).end_object();
+  return json_response(status, json.take());
+}
+
+Response refuse_parameter(const Error& error) { return refuse(400, "bad_data", error.message()); }
+
+// Of an evaluation.
+Response refuse(const Error& error) {
+  switch (error.code()) {
+    case ErrorCode::kTimeout:
+      return refuse(503, "timeout", error.message());
+    case ErrorCode::kCancelled:
+      return refuse(503, "canceled", error.message());
+    default:
+      return refuse(422, "execution", error.message());
+  }
+}
+
+// Of the query string and an urlencoded body.
+class Parameters {
+ public:
+  explicit Parameters(const http::Request& request) : values_(request.query) {
+    if (request.body.empty()) return;
+    const auto form = http::parse_form(request.body);
+    if (form) values_.insert(values_.end(), form->begin(), form->end());
+  }
+  [[nodiscard]] std::string_view get(std::string_view name) const {
+    const auto found = std::find_if(values_.begin(), values_.end(),
+                                    [&](const auto& one) { return one.first == name; });
+    return found == values_.end() ? std::string_view() : found->second;
+  }
+
+ private:
+  std::vector<std::pair<std::string, std::string>> values_;
+};
+
+Error bad_parameter(std::string_view name, std::string_view why) {
+  return Error(ErrorCode::kInvalid,
+               "invalid parameter \"" + std::string(name) + "\": " + std::string(why));
+}
+
+std::optional<double> number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return value;
+}
+
+// Unix milliseconds.
+Result<std::int64_t> time_parameter(const Parameters& parameters, std::string_view name,
+                                    std::optional<WallTime> otherwise) {
+  const std::string_view text = parameters.get(name);
+  if (text.empty()) {
+    if (otherwise) return to_unix_millis(*otherwise);
+    return bad_parameter(name, "missing");
+  }
+  if (const std::optional<double> seconds = number(text)) {
+    // What WallTime can hold: the years 1678 to 2261.
+    if (std::abs(*seconds) > 9.2e9) return bad_parameter(name, "out of range");
+    return static_cast<std::int64_t>(std::llround(*seconds * 1000));
+  }
+  const Result<WallTime> time = parse_rfc3339(text);
+  if (!time) return bad_parameter(name, time.error().message());
+  return to_unix_millis(*time);
+}
+
+Result<Duration> duration_parameter(const Parameters& parameters, std::string_view name,
+                                    std::optional<Duration> otherwise) {
+  const std::string_view text = parameters.get(name);
+  if (text.empty() && otherwise) return *otherwise;
+  if (const std::optional<double> seconds = number(text)) {
+    if (*seconds <= 0 || *seconds > 9.2e9) return bad_parameter(name, "out of range");
+    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
+  }
+  const Result<Duration> duration = parse_duration(text);
+  if (!duration) return bad_parameter(name, duration.error().message());
+  if (*duration <= Duration::zero()) return bad_parameter(name, "not above 0");
+  return duration;
+}
+
+std::string text_of(double value) {
+  std::string text;
+  metrics::append_number(text, value);
+  return text;
+}
+
+// [seconds, "value"]
+void write_point(JsonWriter& json, std::int64_t at_ms, double value) {
+  json.begin_array().raw(text_of(static_cast<double>(at_ms) / 1000)).value(text_of(value));
+  json.end_array();
+}
+
+void write_labels(JsonWriter& json, const Labels& labels) {
+  json.begin_object();
+  for (const LabelView label : labels) json.member(label.name, label.value);
+  json.end_object();
+}
+
+void write_list(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
+  if (texts.empty()) return;
+  json.key(name).begin_array();
+  for (const std::string& text : texts) json.value(text);
+  json.end_array();
+}
+
+void write_result(JsonWriter& json, const promql::Answer& answer, std::int64_t at_ms) {
+  json.key("result").begin_array();
+  switch (answer.type) {
+    case promql::ValueType::kScalar:
+      json.raw(text_of(static_cast<double>(at_ms) / 1000)).value(text_of(answer.scalar));
+      break;
+    case promql::ValueType::kString:
+      json.raw(text_of(static_cast<double>(at_ms) / 1000)).value(answer.text);
+      break;
+    case promql::ValueType::kVector:
+      for (const promql::VectorSample& one : answer.vector) {
+        json.begin_object().key("metric");
+        write_labels(json, *one.labels);
+        json.key("value");
+        write_point(json, one.timestamp_ms, one.value);
+        json.end_object();
+      }
+      break;
+    case promql::ValueType::kMatrix:
+      for (const promql::MatrixSeries& one : answer.matrix) {
+        json.begin_object().key("metric");
+        write_labels(json, *one.labels);
+        json.key("values").begin_array();
+        for (const Sample& sample : one.samples) {
+          write_point(json, sample.timestamp_ms, sample.value);
+        }
+        json.end_array().end_object();
+      }
+      break;
+  }
+  json.end_array();
+}
+
+std::string_view word(promql::ValueType type) {
+  switch (type) {
+    case promql::ValueType::kScalar:
+      return "scalar";
+    case promql::ValueType::kString:
+      return "string";
+    case promql::ValueType::kVector:
+      return "vector";
+    case promql::ValueType::kMatrix:
+      return "matrix";
+  }
+  return "vector";
+}
+
+Response answered(const Result<promql::Answer>& answer, std::int64_t at_ms) {
+  if (!answer) return refuse(answer.error());
+  JsonWriter json;
+  json.begin_object().member("status", "success").key("data").begin_object();
+  json.member("resultType", word(answer->type));
+  write_result(json, *answer, at_ms);
+  json.end_object();
+  write_list(json, "warnings", answer->annotations.warnings);
+  write_list(json, "infos", answer->annotations.infos);
+  json.end_object();
+  return json_response(200, json.take());
+}
+
+Result<promql::Context> context_of(const Parameters& parameters, const Clock& clock,
+                                   const std::stop_token& stop) {
+  const Result<Duration> timeout = duration_parameter(parameters, "timeout", kQueryTimeout);
+  if (!timeout) return timeout.error();
+  return promql::Context{.stop = stop,
+                         .clock = &clock,
+                         .deadline = clock.steady() + std::min(*timeout, kQueryTimeout)};
+}
+
+void write_alert(JsonWriter& json, const rules::Alert& alert) {
+  json.begin_object().key("labels");
+  write_labels(json, alert.labels);
+  json.key("annotations").begin_object();
+  for (const auto& [name, text] : alert.annotations) json.member(name, text);
+  json.end_object().member("state", to_string(alert.state));
+  json.member("activeAt", format_rfc3339(alert.active_at.wall));
+  if (alert.keep_firing_since) {
+    json.member("keepFiringSince", format_rfc3339(alert.keep_firing_since->wall));
+  }
+  json.member("value", text_of(alert.value)).end_object();
+}
+
+Response not_yet() { return refuse(503, "unavailable", "no evaluation has ended yet"); }
+
+void write_rule(JsonWriter& json, const RuleView& rule) {
+  json.begin_object().member("type", "alerting").member("name", rule.name);
+  json.member("query", rule.expr).member("state", to_string(rule.state));
+  json.member("health", to_string(rule.health));
+  if (!rule.last_error.empty()) json.member("lastError", rule.last_error);
+  json.key("alerts").begin_array();
+  for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
+  json.end_array().end_object();
+}
+
+}  // namespace
+
+Response serve_query(const store::Queryable& store, const Clock& clock,
+                     const http::Request& request, const std::stop_token& stop) {
+  const Parameters parameters(request);
+  const Result<std::int64_t> at = time_parameter(parameters, "time", clock.wall());
+  if (!at) return refuse_parameter(at.error());
+  const Result<promql::Context> context = context_of(parameters, clock, stop);
+  if (!context) return refuse_parameter(context.error());
+  Result<promql::Query> query =
+      promql::Query::compile(parameters.get("query"), {.max_samples = limits::kQuerySamples});
+  if (!query) return refuse_parameter(query.error());
+  return answered(query->instant(store, *at, *context), *at);
+}
+
+Response serve_query_range(const store::Queryable& store, const Clock& clock,
+                           const http::Request& request, const std::stop_token& stop) {
+  const Parameters parameters(request);
+  const Result<std::int64_t> start = time_parameter(parameters, "start", std::nullopt);
+  if (!start) return refuse_parameter(start.error());
+  const Result<std::int64_t> end = time_parameter(parameters, "end", std::nullopt);
+  if (!end) return refuse_parameter(end.error());
+  if (*end < *start) return refuse_parameter(bad_parameter("end", "end is before start"));
+  const Result<Duration> step = duration_parameter(parameters, "step", std::nullopt);
+  if (!step) return refuse_parameter(step.error());
+  const auto step_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*step).count();
+  if (step_ms < 1) return refuse_parameter(bad_parameter("step", "below a millisecond"));
+  const Result<promql::Context> context = context_of(parameters, clock, stop);
+  if (!context) return refuse_parameter(context.error());
+  Result<promql::Query> query =
+      promql::Query::compile(parameters.get("query"), {.max_samples = limits::kQuerySamples});
+  if (!query) return refuse_parameter(query.error());
+  return answered(query->range(store, *start, *end, step_ms, *context), *end);
+}
+
+Response serve_alerts(const AlertsView* view) {
+  if (view == nullptr) return not_yet();
+  JsonWriter json;
+  json.begin_object().member("status", "success").key("data").begin_object();
+  json.key("alerts").begin_array();
+  for (const RuleView& rule : view->rules) {
+    for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
+  }
+  json.end_array().end_object().end_object();
+  return json_response(200, json.take());
+}
+
+Response serve_rules(const AlertsView* view) {
+  if (view == nullptr) return not_yet();
+  JsonWriter json;
+  json.begin_object().member("status", "success").key("data").begin_object();
+  json.key("groups").begin_array();
+  const RuleView* before = nullptr;
+  for (const RuleView& rule : view->rules) {
+    const bool same = before != nullptr && before->group == rule.group && before->file == rule.file;
+    if (!same) {
+      if (before != nullptr) json.end_array().end_object();
+      json.begin_object().member("name", rule.group).member("file", rule.file);
+      json.key("rules").begin_array();
+    }
+    write_rule(json, rule);
+    before = &rule;
+  }
+  if (before != nullptr) json.end_array().end_object();
+  json.end_array().end_object().end_object();
+  return json_response(200, json.take());
+}
+
+}  // namespace keelwatch::app

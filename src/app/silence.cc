@@ -1,0 +1,206 @@
+#include "app/silence.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+namespace keelwatch::app {
+namespace {
+
+// Kinds of objects that only some families are made of; all others have a part in every family.
+struct Part {
+  std::string_view kind;
+  std::string_view families;  // prefix
+};
+constexpr std::array<Part, 42> kParts = {{
+    {"Pooler", "keelwatch_pooler_"},
+    {"Pooler", "keelwatch_endpoint_"},
+    {"Pooler", "keelwatch_placement_"},
+    {"Database", "keelwatch_database_"},
+    {"EndpointSlice", "keelwatch_reachability_"},
+    {"EndpointSlice", "keelwatch_endpoint_"},
+    {"Lease", "keelwatch_operator_"},
+    {"Deployment", "keelwatch_operator_"},
+    {"ScheduledBackup", "keelwatch_backup_"},
+    {"Backup", "keelwatch_backup_"},
+    {"ObjectStore", "keelwatch_backup_"},
+    {"ObjectStore", "keelwatch_recovery_"},
+    {"ObjectStore", "keelwatch_wal_archive_"},
+    {"ObjectStore", "keelwatch_placement_"},
+    {"VolumeSnapshot", "keelwatch_backup_"},
+    {"VolumeSnapshotContent", "keelwatch_backup_"},
+    {"StorageClass", "keelwatch_volume_"},
+    {"StorageClass", "keelwatch_placement_"},
+    {"LonghornVolume", "keelwatch_volume_"},
+    {"LonghornVolume", "keelwatch_placement_"},
+    {"LonghornVolume", "keelwatch_storage_"},
+    {"LonghornEngine", "keelwatch_volume_"},
+    {"LonghornEngine", "keelwatch_placement_"},
+    {"LonghornReplica", "keelwatch_volume_"},
+    {"LonghornReplica", "keelwatch_placement_"},
+    {"LonghornReplica", "keelwatch_disk_"},
+    {"LonghornNode", "keelwatch_volume_"},
+    {"LonghornNode", "keelwatch_placement_"},
+    {"LonghornNode", "keelwatch_storage_"},
+    {"LonghornNode", "keelwatch_disk_"},
+    {"LonghornInstanceManager", "keelwatch_volume_"},
+    {"LonghornVolumeAttachment", "keelwatch_volume_"},
+    {"LonghornBackupTarget", "keelwatch_storage_"},
+    {"LonghornBackupTarget", "keelwatch_volume_"},
+    {"LonghornBackupVolume", "keelwatch_volume_"},
+    {"LonghornRecurringJob", "keelwatch_volume_"},
+    {"LonghornSetting", "keelwatch_volume_"},
+    {"LonghornSetting", "keelwatch_disk_"},
+    {"LonghornEngineImage", "keelwatch_volume_"},
+    {"LonghornSnapshot", "keelwatch_volume_"},
+    {"LonghornBackup", "keelwatch_volume_"},
+    {"LonghornSystemBackup", "keelwatch_storage_"},
+}};
+
+bool has_part(std::string_view kind, std::string_view family) {
+  bool listed = false;
+  for (const Part& part : kParts) {
+    if (part.kind != kind) continue;
+    if (family.starts_with(part.families)) return true;
+    listed = true;
+  }
+  return !listed;
+}
+
+// What instances themselves are asked for, and what poolers are.
+constexpr std::array<std::string_view, 7> kOfInstances = {
+    "keelwatch_instance_", "keelwatch_replication_",  "keelwatch_slot_",   "keelwatch_database_",
+    "keelwatch_archiver_", "keelwatch_subscription_", "keelwatch_cluster_"};
+
+bool is_of_instances(std::string_view family) {
+  return std::any_of(kOfInstances.begin(), kOfInstances.end(),
+                     [&](std::string_view prefix) { return family.starts_with(prefix); });
+}
+
+// Whether the labels that both have are the same in both. Results of aggregations have few.
+bool agree(const Labels& series, LabelView label) {
+  const std::string_view value = series.get(label.name);
+  return value.empty() || value == label.value;
+}
+bool agree(const Labels& series, const Labels& some) {
+  return std::all_of(some.begin(), some.end(), [&](LabelView l) { return agree(series, l); });
+}
+
+bool speaks_of(const model::SourceReport& report, std::string_view family, const Labels& series) {
+  const std::string_view source = report.source;
+  if (source == "kubernetes") return has_part(report.target, family);
+  if (source == "object_store") return series.get("archive") == report.target;
+  if (source == "filesystem") return family.starts_with("keelwatch_filesystem_");
+  if (source == "endpoints") {
+    return family.starts_with("keelwatch_endpoint_") ||
+           family.starts_with("keelwatch_reachability_");
+  }
+  return false;  // of the others, see below
+}
+
+// An instance that does not answer, of its own series and of those of its cluster as a whole.
+bool speaks_of(const model::InstanceId& id, const Labels& series) {
+  return agree(series, {"namespace", id.ns}) && agree(series, {"cluster", id.cluster}) &&
+         agree(series, {"pod", id.pod}) && !series.get("cluster").empty();
+}
+bool speaks_of(const model::PgBouncerId& id, const Labels& series) {
+  return agree(series, {"namespace", id.ns}) && agree(series, {"pooler", id.pooler}) &&
+         agree(series, {"pod", id.pod});
+}
+bool speaks_of(const model::ScrapeId& id, const Labels& series) {
+  return (id.ns.empty() || agree(series, {"namespace", id.ns})) &&
+         (id.pod.empty() || agree(series, {"pod", id.pod}));
+}
+
+template <typename F>
+void for_each_report(const model::World& world, F&& f) {
+  model::Slices::for_each([&](std::string_view /*name*/, auto place) {
+    for (const model::SourceReport& report : (world.*place)->reports) f(report);
+  });
+}
+
+bool is_asked(const model::SourceReport& report) {
+  return !report.not_set_up && !report.not_installed;
+}
+
+}  // namespace
+
+Silence::Silence(const Moment& moment) : world_(moment.world) {
+  for (const metrics::Absent& absent : moment.samples.absent) {
+    // Without a source the fact is known and says that there is nothing: a time that has not come.
+    if (absent.why.absence == Absence::kUnknown && !absent.why.source.empty()) {
+      absent_[absent.family->name()].push_back(&absent);
+    }
+  }
+  for_each_report(moment.world, [this](const model::SourceReport& report) {
+    if (is_asked(report) && !report.up) down_.emplace(report.source, &report);
+  });
+}
+
+std::optional<std::string> Silence::source_of(const Labels& series) const {
+  const std::string_view family = series.get(kMetricName);
+  if (const auto found = absent_.find(family); found != absent_.end()) {
+    for (const metrics::Absent* absent : found->second) {
+      if (agree(series, absent->labels)) return absent->why.source;
+    }
+  }
+  // A report ends with its target, and tells of no fact.
+  if (family.starts_with("keelwatch_source_")) return std::nullopt;
+  for (const auto& [source, report] : down_) {
+    if (speaks_of(*report, family, series)) return report->source + " " + report->target;
+  }
+  if (is_of_instances(family)) return silent_instance(series);
+  if (family.starts_with("keelwatch_pooler_")) return silent_pooler(series);
+  if (!family.starts_with("keelwatch_")) return silent_page(series);
+  return std::nullopt;
+}
+
+bool Silence::is_down(std::string_view source, const std::string& target) const {
+  const auto [first, last] = down_.equal_range(source);
+  return std::any_of(first, last, [&](const auto& one) { return one.second->target == target; });
+}
+
+std::optional<std::string> Silence::silent_instance(const Labels& series) const {
+  for (const auto& instance : world_.postgres->instances) {
+    const std::string target = text(instance->id);
+    if (speaks_of(instance->id, series) && is_down("postgres", target)) return "postgres " + target;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Silence::silent_pooler(const Labels& series) const {
+  for (const auto& process : world_.pgbouncer->instances) {
+    const std::string target = text(process->id);
+    if (speaks_of(process->id, series) && is_down("pgbouncer", target)) {
+      return "pgbouncer " + target;
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Silence::silent_page(const Labels& series) const {
+  for (const auto& target : world_.scrapes->targets) {
+    if (target->page.is_known() || !speaks_of(target->id, series)) continue;
+    return "scrape " + target->id.kind + " " + target->url;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::size_t> settled(const model::World& world) {
+  std::size_t fingerprint = 0;
+  bool any = false;
+  bool pending = false;
+  for_each_report(world, [&](const model::SourceReport& report) {
+    if (!is_asked(report)) return;
+    any = true;
+    pending = pending || report.pending;
+    // Objects that come back bring new targets with them.
+    const bool kubernetes_up = report.source == "kubernetes" && report.up;
+    fingerprint += std::hash<std::string>()(report.source + "/" + report.target +
+                                            (kubernetes_up ? " up" : ""));
+  });
+  if (!any || pending) return std::nullopt;
+  return fingerprint;
+}
+
+}  // namespace keelwatch::app

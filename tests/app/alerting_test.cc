@@ -1,0 +1,264 @@
+#include "app/alerting.h"
+
+#include <unistd.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+#include <chrono>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "app/api.h"
+#include "base/diagnostics.h"
+#include "tests/support/world_builder.h"
+
+namespace keelwatch::app {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace keelwatch::testing;
+
+// Read by the threads of notifier and state too.
+class StepClock final : public Clock {
+ public:
+  [[nodiscard]] WallTime wall() const override { return kNow + Duration(passed_.load()); }
+  [[nodiscard]] SteadyTime steady() const override {
+    return SteadyTime{1h} + Duration(passed_.load());
+  }
+  void advance(Duration by) { passed_ += by.count(); }
+
+ private:
+  std::atomic<Duration::rep> passed_ = 0;
+};
+
+std::shared_ptr<const RulesInForce> rules_of(const std::string& yaml,
+                                             std::set<std::string> disabled = {}) {
+  Diagnostics problems(SourceFile("rules.yaml", yaml));
+  std::optional<rules::RuleFile> file = rules::parse_rule_file(problems);
+  INFO(problems.text());
+  REQUIRE(file);
+  auto rules = std::make_shared<RulesInForce>();
+  rules->groups = file->groups;
+  rules->disabled = std::move(disabled);
+  return rules;
+}
+
+constexpr const char* kReceiverOut = R"(groups:
+  - name: g
+    interval: 5s
+    rules:
+      - alert: ReceiverOut
+        expr: keelwatch_replication_wal_receiver_up == 0
+        for: 10s
+        labels: {severity: warning}
+)";
+
+model::SourceReport report_of(std::string pod, bool up) {
+  model::SourceReport report;
+  report.source = "postgres";
+  report.target = "default/" + std::move(pod);
+  report.up = up;
+  report.last_success = kNow;
+  if (!up) report.last_error = "no answer";
+  return report;
+}
+
+enum class Standby { kReceives, kStopped, kSilent, kGone };
+
+// The rules, stepped every five seconds on a primary and one standby.
+class Bench {
+ public:
+  explicit Bench(config::Config config = {}, std::shared_ptr<const RulesInForce> rules = nullptr)
+      : config_(std::move(config)), self_({.version = "1", .revision = "r"}, clock_) {
+    restart(std::move(rules));
+  }
+
+  void restart(std::shared_ptr<const RulesInForce> rules = nullptr) {
+    alerting_.reset();
+    alerting_ = std::make_unique<Alerting>(clock_, log_, self_, config_,
+                                           rules ? std::move(rules) : rules_of(kReceiverOut));
+  }
+
+  void run(Standby standby, Duration time) {
+    for (Duration done{}; done < time; done += 5s) {
+      clock_.advance(5s);
+      step(standby);
+    }
+  }
+
+  void step(Standby standby) {
+    std::vector<model::Instance> instances;
+    std::vector<model::Sender> senders;
+    if (standby == Standby::kReceives) senders.push_back(sender_row("pg-2", kMiB));
+    instances.push_back(answering("pg-1", primary_facts(kMiB), std::move(senders)));
+    switch (standby) {
+      case Standby::kReceives:
+        instances.push_back(answering("pg-2", standby_facts(kMiB), {}, {receiver()}));
+        break;
+      case Standby::kStopped:
+        instances.push_back(answering("pg-2", standby_facts(kMiB)));
+        break;
+      case Standby::kSilent:
+        instances.push_back(silent("pg-2", model::Reachability::kSilent));
+        break;
+      case Standby::kGone:
+        break;
+    }
+    auto slices =
+        testing::slices(std::move(instances), kubernetes_slice({cluster_object(2)}, clock_.wall()));
+    auto postgres = std::make_shared<model::PostgresSlice>(*slices.postgres);
+    postgres->reports.push_back(report_of("pg-1", true));
+    if (standby != Standby::kGone) {
+      postgres->reports.push_back(report_of("pg-2", standby != Standby::kSilent));
+    }
+    slices.postgres = std::move(postgres);
+    model::Freshness freshness;
+    freshness.postgres = freshness.kubernetes = 24h * 365;  // the facts' times stand still
+    const auto moment =
+        app::step(state_, model::assemble(slices, freshness, clock_.wall()), config_);
+    alerting_->step(*moment);
+  }
+
+  // "ReceiverOut firing held", one per alert.
+  [[nodiscard]] std::string alerts() const {
+    std::string text;
+    for (const RuleView& rule : alerting_->view()->rules) {
+      for (const rules::Alert& alert : rule.alerts) {
+        if (!text.empty()) text += ", ";
+        text += rule.name + " " + std::string(to_string(alert.state)) +
+                (alert.held.empty() ? "" : " held");
+      }
+    }
+    return text;
+  }
+  [[nodiscard]] std::string held() const {
+    for (const RuleView& rule : alerting_->view()->rules) {
+      for (const rules::Alert& alert : rule.alerts) return alert.held;
+    }
+    return "";
+  }
+  [[nodiscard]] std::string query(const std::string& expr) const {
+    http::Request request;
+    request.query = {{"query", expr}};
+    return *serve_query(alerting_->store(), clock_, request, {}).body;
+  }
+  [[nodiscard]] Alerting& alerting() { return *alerting_; }
+  [[nodiscard]] config::Config& config() { return config_; }
+
+ private:
+  StepClock clock_;
+  config::Config config_;
+  Logger log_{LogLevel::kError, LogFormat::kLogfmt, [](std::string_view) {}};
+  metrics::SelfMetrics self_;
+  State state_;
+  std::unique_ptr<Alerting> alerting_;
+};
+
+}  // namespace
+
+TEST_CASE("an alert waits, fires and resolves on what is seen", "[app][alerting]") {
+  Bench bench;
+  bench.run(Standby::kReceives, 10min);
+  CHECK(bench.alerts().empty());
+  bench.run(Standby::kStopped, 5s);
+  CHECK(bench.alerts() == "ReceiverOut pending");
+  bench.run(Standby::kStopped, 15s);
+  CHECK(bench.alerts() == "ReceiverOut firing");
+  bench.run(Standby::kReceives, 5s);
+  CHECK(bench.alerts().empty());
+}
+
+TEST_CASE("an alert whose source fell silent is held until somebody knows", "[app][alerting]") {
+  Bench bench;
+  bench.run(Standby::kReceives, 10min);
+  bench.run(Standby::kStopped, 20s);
+  bench.run(Standby::kSilent, 30min);
+  CHECK(bench.alerts() == "ReceiverOut firing held");
+  CHECK(bench.held().find("silent since") != std::string::npos);
+  SECTION("it still stands") {
+    bench.run(Standby::kStopped, 5s);
+    CHECK(bench.alerts() == "ReceiverOut firing");
+  }
+  SECTION("it is well again") {
+    bench.run(Standby::kReceives, 5s);
+    CHECK(bench.alerts().empty());
+  }
+  SECTION("it is no more") {
+    bench.run(Standby::kGone, 30s);  // another set of targets settles first
+    CHECK(bench.alerts().empty());
+  }
+}
+
+TEST_CASE("alerts come back from the state file, and resolve when somebody has looked",
+          "[app][alerting]") {
+  config::Config config;
+  const std::string file = "/tmp/keelwatch-alerting-test-" + std::to_string(getpid()) + ".db";
+  config.alerts.state_file = file;
+  Bench bench(config);
+  bench.run(Standby::kReceives, 10min);
+  bench.run(Standby::kStopped, 20s);
+  REQUIRE(bench.alerts() == "ReceiverOut firing");
+  bench.restart();
+  bench.run(Standby::kSilent, 10s);
+  CHECK(bench.alerts() == "ReceiverOut firing held");
+  CHECK_THAT(bench.held(), Catch::StartsWith("postgres default/pg-2 silent since "));
+  bench.run(Standby::kReceives, 1min);
+  CHECK_THAT(bench.held(), Catch::StartsWith("not confirmed since "));  // the slow facts are not in
+  bench.run(Standby::kReceives, 10min);
+  CHECK(bench.alerts().empty());
+  std::remove(file.c_str());
+}
+
+TEST_CASE("a rule that is disabled by a reload ends its alerts at once", "[app][alerting]") {
+  Bench bench;
+  bench.run(Standby::kReceives, 10min);
+  bench.run(Standby::kStopped, 20s);
+  REQUIRE(bench.alerts() == "ReceiverOut firing");
+  bench.alerting().set_config(bench.config(), rules_of(kReceiverOut));
+  bench.run(Standby::kStopped, 5s);
+  CHECK(bench.alerts() == "ReceiverOut firing");
+  bench.config().alerts.external_labels = {{"site", "a"}};
+  bench.alerting().set_config(bench.config(), rules_of(kReceiverOut));
+  bench.run(Standby::kStopped, 5s);
+  CHECK(bench.alerts() == "ReceiverOut firing");
+  bench.alerting().set_config(bench.config(), rules_of(kReceiverOut, {"ReceiverOut"}));
+  bench.run(Standby::kStopped, 5s);
+  CHECK(bench.alerts().empty());
+}
+
+TEST_CASE("rules see the sources, our own counters and themselves", "[app][alerting]") {
+  Bench bench;
+  bench.run(Standby::kStopped, 1min);
+  CHECK(bench.query("up{instance=\"default/pg-2\"}").find("\"1\"]") != std::string::npos);
+  CHECK(bench.query("keelwatch_build_info").find("\"1\"]") != std::string::npos);
+  CHECK(bench.query("ALERTS").find("\"alertstate\":\"firing\"") != std::string::npos);
+  CHECK(bench.query("sum(").find("\"errorType\":\"bad_data\"") != std::string::npos);
+  bench.run(Standby::kSilent, 5s);
+  CHECK(bench.query("up{instance=\"default/pg-2\"}").find("\"0\"]") != std::string::npos);
+  CHECK(bench.query("keelwatch_replication_wal_receiver_up").find("\"result\":[]") !=
+        std::string::npos);
+}
+
+TEST_CASE("the bundled rules load, all of them evaluate, an unknown name is told",
+          "[app][alerting]") {
+  config::Config config;
+  const auto bundled = load_rules(config);
+  REQUIRE(bundled);
+  Bench bench({}, *bundled);
+  bench.run(Standby::kReceives, 2min);
+  CHECK(bench.alerting().view()->rules.size() > 80);
+  for (const RuleView& rule : bench.alerting().view()->rules) {
+    INFO(rule.name << ": " << rule.last_error);
+    CHECK(rule.health == rules::Health::kOk);
+  }
+  config.rules.disable = {"NoSuchRule"};
+  CHECK((*load_rules(config))->warnings == "rules.disable: there is no rule \"NoSuchRule\"\n");
+  config.rules.disable = {"KeelwatchStandbyCutOff"};
+  CHECK((*load_rules(config))->disabled.size() == 1);
+  config.rules = {};
+  config.rules.files = {"/nonexistent/*.yaml"};
+  CHECK_FALSE(load_rules(config));
+}
+
+}  // namespace keelwatch::app
