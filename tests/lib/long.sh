@@ -1,7 +1,8 @@
 # Sourced by tests/run: the long tier. A suite is `fuzz` or the NAME of a [long:NAME] tag in the
-# tests, lab: every fault of the lab, lab-idle: ten minutes of an idle primary that nothing may alarm,
-# or restore: every damage in every history of tests/e2e/restore_test. tests/long.txt keeps, per suite, the revision that last
-# passed and its figures: a suite that passes rewrites its line, to be committed.
+# tests, or lab: every fault of the lab, lab-idle: ten minutes of an idle primary that nothing may
+# alarm, restore: every damage in every history of tests/e2e/restore_test, tsan: what starts
+# threads. tests/long.txt keeps, per suite, the revision that last passed and its figures: a suite
+# that passes rewrites its line, to be committed.
 # shellcheck shell=bash disable=SC2154 # failed: report.sh
 
 long_file=tests/long.txt
@@ -11,6 +12,7 @@ long_suites() {
   echo lab
   echo lab-idle
   echo restore
+  echo tsan
   grep -rhoE '\[long:[a-z0-9-]+\]' tests --include='*_test.cc' | sed 's/\[long:\(.*\)\]/\1/' | sort -u
 }
 
@@ -37,6 +39,8 @@ run_long_suite() { # SUITE
   elif [ "$suite" = lab ]; then
     check "build release (GCC)" build release
     check "long lab" env KEELWATCH_PROGRAMS="$PWD/build/release" timeout --kill-after=60 3600 tests/e2e/lab_test
+  elif [ "$suite" = tsan ]; then
+    run_tsan
   elif [ "$suite" = lab-idle ]; then
     check "long lab-idle" tests/e2e/lab_test --idle 600 standby-cut
   elif [ "$suite" = restore ]; then
