@@ -100,16 +100,17 @@ class KubeApi::Impl {
     HttpServer::Options server;
     server.port = options_.port;
     if (!options_.plain_http) server.tls = options_.tls;
-    server_ = std::make_unique<HttpServer>(
-        std::move(server), [this](ServerRequest request, std::shared_ptr<Exchange> exchange) {
-          const MutexLock lock(mutex_);
-          receive(std::move(request), std::move(exchange));
-        });
+    {
+      // A client of the server before this one may be there at once: it waits for server_.
+      const MutexLock lock(mutex_);
+      server_ = std::make_unique<HttpServer>(
+          std::move(server), [this](ServerRequest request, std::shared_ptr<Exchange> exchange) {
+            const MutexLock inner(mutex_);
+            receive(std::move(request), std::move(exchange));
+          });
+    }
     schedule_bookmarks();
   }
-
-  // The server's thread ends first: after this nobody else touches the members.
-  ~Impl() { server_.reset(); }
 
   mutable Mutex mutex_;
   Options options_;  // not changed after the constructor
@@ -122,6 +123,7 @@ class KubeApi::Impl {
   std::map<std::string, ServerReply> raw_ GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, std::size_t> counts_ GUARDED_BY(mutex_);
   std::deque<std::string> journal_ GUARDED_BY(mutex_);
+  // Last: its thread ends first, while it may still ask for it here.
   std::unique_ptr<HttpServer> server_;
 
   void faults_changed() REQUIRES(mutex_) {
