@@ -106,8 +106,10 @@ std::vector<ServiceHealth> assess_services(const ClusterTopology& cluster, const
   std::vector<ServiceHealth> services;
   const auto& slices = world.kubernetes->endpoint_slices;
   if (!cluster.object || !slices.is_known()) return services;
+  constexpr const char* kSource = "kubernetes EndpointSlice";
   const Why unknown{Absence::kUnknown, Error(ErrorCode::kUnavailable, "where it leads is unknown"),
-                    "kubernetes EndpointSlice"};
+                    kSource};
+  const auto any = Observed<bool>::not_set_up("any instance is right", kSource);
   for (const std::string_view role : kRoles) {
     const std::string service = cluster.name + "-" + std::string(role);
     const auto targets = ready_targets(cluster.ns, service, world);
@@ -115,7 +117,7 @@ std::vector<ServiceHealth> assess_services(const ClusterTopology& cluster, const
     ServiceHealth health{.role = std::string(role),
                          .ready_addresses = Observed<std::int64_t>::known(
                              static_cast<std::int64_t>(targets->size()), slices.observed_at()),
-                         .leads_right = Observed<bool>::absent(unknown),
+                         .leads_right = role == "r" ? any : Observed<bool>::absent(unknown),
                          .reason = {}};
     judge_direction(cluster, *targets, world.at, health);
     services.push_back(std::move(health));

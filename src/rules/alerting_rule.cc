@@ -272,6 +272,23 @@ bool AlertingRule::vanish(Instance& instance, const Evaluation& evaluation, std:
 
 namespace {
 
+// Whether the store has a series that the selector finds and that may be behind the result.
+bool is_seen(const SelectorUse& use, const Labels& result, const store::Queryable& store) {
+  const std::vector<store::SeriesRef> found = store.select(use.matchers);
+  return std::any_of(found.begin(), found.end(), [&](const store::SeriesRef& series) {
+    return agree_on_shared(result, *series.labels);
+  });
+}
+
+// What is known of such a series' labels.
+Labels wanted_by(const SelectorUse& use, const Labels& result) {
+  Labels labels = result.without(kMetricName);
+  for (const store::Matcher& matcher : use.matchers) {
+    if (matcher.op == store::Matcher::Op::kEqual) labels = labels.with(matcher.name, matcher.value);
+  }
+  return labels;
+}
+
 std::optional<std::string> silent_source(const Labels& series, const Evaluation& evaluation) {
   const auto& ask = evaluation.settings.silent_source;
   return ask ? ask(series) : std::nullopt;
@@ -295,8 +312,8 @@ std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& eval
                        format_rfc3339(from_unix_millis(series.since_ms), 0));
   }
   for (const SelectorUse& use : selectors_) {
-    if (use.metric_name.empty()) continue;
-    const auto source = silent_source(alert.sample.with(kMetricName, use.metric_name), evaluation);
+    if (use.takes_away || is_seen(use, alert.sample, evaluation.store)) continue;
+    const auto source = silent_source(wanted_by(use, alert.sample), evaluation);
     if (!source) continue;
     const std::string held = *source + " silent since ";
     if (alert.held.starts_with(held)) return alert.held;

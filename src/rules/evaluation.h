@@ -57,8 +57,8 @@ struct Settings {
   promql::Options promql;
   Duration rule_timeout = std::chrono::seconds(10);
   // The source that would tell of a series with these labels (some of them suffice) and is silent
-  // now; nullopt: none is. An alert is held by it also where the store has never seen the series:
-  // after a start.
+  // now; nullopt: none is. Names the source of a held alert, and holds one where the store has
+  // never seen the series: after a start.
   std::function<std::optional<std::string>(const Labels& series)> silent_source = nullptr;
 };
 

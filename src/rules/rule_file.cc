@@ -311,6 +311,15 @@ std::vector<std::string> expand_globs(const std::vector<std::string>& patterns) 
   return files;
 }
 
+void load_rule_file(SourceFile source, LoadedRules& loaded, const RuleFileOptions& options) {
+  Diagnostics problems(std::move(source));
+  std::optional<RuleFile> file = parse_rule_file(problems, options);
+  loaded.problems += problems.text();
+  loaded.errors += problems.errors();
+  loaded.warnings += problems.warnings();
+  if (file) loaded.files.push_back(*std::move(file));
+}
+
 LoadedRules load_rule_files(const std::vector<std::string>& paths, const RuleFileOptions& options) {
   LoadedRules loaded;
   for (const std::string& path : paths) {
@@ -320,12 +329,7 @@ LoadedRules load_rule_files(const std::vector<std::string>& paths, const RuleFil
       ++loaded.errors;
       continue;
     }
-    Diagnostics problems(SourceFile(path, *text));
-    std::optional<RuleFile> file = parse_rule_file(problems, options);
-    loaded.problems += problems.text();
-    loaded.errors += problems.errors();
-    loaded.warnings += problems.warnings();
-    if (file) loaded.files.push_back(*std::move(file));
+    load_rule_file(SourceFile(path, *text), loaded, options);
   }
   return loaded;
 }

@@ -85,6 +85,8 @@ struct LoadedRules {
   std::size_t errors = 0;
   std::size_t warnings = 0;
 };
+// Checks one more.
+void load_rule_file(SourceFile source, LoadedRules& loaded, const RuleFileOptions& options = {});
 // Reads and checks every file. Blocks on the files.
 [[nodiscard]] LoadedRules load_rule_files(const std::vector<std::string>& paths,
                                           const RuleFileOptions& options = {});

@@ -9,9 +9,10 @@
 namespace keelwatch::rules {
 namespace {
 
-void collect(const promql::Expr& expr, std::vector<SelectorUse>& out) {
+void collect(const promql::Expr& expr, bool takes_away, std::vector<SelectorUse>& out) {
   if (const auto* selector = expr.as<promql::VectorSelector>()) {
     SelectorUse use;
+    use.takes_away = takes_away;
     for (const promql::LabelMatcher& matcher : selector->matchers) {
       const Result<store::Matcher> compiled = promql::compile_matcher(matcher);
       if (!compiled) continue;  // the parser has compiled it before
@@ -22,7 +23,11 @@ void collect(const promql::Expr& expr, std::vector<SelectorUse>& out) {
     }
     out.push_back(std::move(use));
   }
-  promql::for_each_child(expr, [&](const promql::Expr& child) { collect(child, out); });
+  const auto* binary = expr.as<promql::Binary>();
+  const bool unless = binary != nullptr && binary->op == promql::BinaryOp::kUnless;
+  promql::for_each_child(expr, [&](const promql::Expr& child) {
+    collect(child, takes_away || (unless && &child == binary->rhs.get()), out);
+  });
 }
 
 double seconds(const promql::ExprPtr& expr) {
@@ -89,7 +94,7 @@ bool agree_on_shared(const Labels& result, const Labels& series) {
 
 std::vector<SelectorUse> selectors_of(const promql::Expr& expr) {
   std::vector<SelectorUse> out;
-  collect(expr, out);
+  collect(expr, false, out);
   return out;
 }
 

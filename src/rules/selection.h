@@ -15,6 +15,8 @@ namespace keelwatch::rules {
 struct SelectorUse {
   std::string metric_name;  // "" if the selector names none by equality
   std::vector<store::Matcher> matchers;
+  // On the right of `unless`: without its series there would be more results, not fewer.
+  bool takes_away = false;
 
   [[nodiscard]] bool selects(const Labels& series) const;
 };

@@ -237,6 +237,10 @@ TEST_CASE("where Services lead is judged by what answers behind them", "[analysi
   CHECK_FALSE(service(swapped, "ro").leads_right.known_value());
   CHECK(service(swapped, "rw").reason == "it leads to pg-2, which is not writable");
 
+  kubernetes.endpoint_slices = listed<model::EndpointSlice>({endpoints("pg-r", {"pg-1"})});
+  const Assessment any = assess_world({answering("pg-1", primary_facts(1))}, kubernetes);
+  CHECK(service(any, "r").leads_right.why().absence == Absence::kNotSetUp);
+
   const Assessment none = with({}, {"pg-3"});
   CHECK(service(none, "rw").ready_addresses.known_value() == 0);
   CHECK_FALSE(service(none, "rw").leads_right.is_known());

@@ -129,6 +129,28 @@ TEST_CASE("a held alert says which source is silent since when", "[rules]") {
   run(world, group, {{30, "x=2", "firing"}});
   alert = alerting(group).alerts().front();
   CHECK(alert.annotations == Annotations{{"summary", "s"}, {"zebra", "z"}});
+  // What is known and healthy is that, whatever else the source keeps silent about.
+  run(world, group, {{40, "x=0", "inactive"}});
+}
+
+TEST_CASE("where the store has seen nothing yet, a silent source holds what it would tell of",
+          "[rules]") {
+  World world;
+  double before = 0;
+  world.settings.silent_source = [](const Labels& series) {
+    const bool silent = series == Labels{{"__name__", "y"}, {"a", "1"}, {"role", "rw"}};
+    return silent ? std::optional<std::string>("kubernetes") : std::nullopt;
+  };
+  const auto when_healthy = [&](const std::string& expr, const char* states) {
+    Group group(groups_of(one_rule("        expr: " + expr + "\n"))[0], world.settings);
+    INFO(expr);
+    const double now = before += 100;
+    run(world, group,
+        {{now, "x{a=\"1\"}=1", "{a=\"1\"} firing"}, {now + 10, "x{a=\"1\"}=0", states}});
+  };
+  when_healthy("x > 0 or y{role='rw'} > 0", "{a=\"1\"} firing held");
+  when_healthy("x > 0 or y{role='r'} > 0", "{a=\"1\"} inactive");
+  when_healthy("x > 0 unless on (a) y{role='rw'} > 0", "{a=\"1\"} inactive");
 }
 
 TEST_CASE("nothing resolves before all sources have answered and the look-back is spanned",
