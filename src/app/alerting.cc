@@ -4,23 +4,15 @@
 #include <stdexcept>
 #include <utility>
 
-#include "base/diagnostics.h"
+#include "app/bundled_rules.h"
 #include "config/limits.h"
-#include "http/embedded.h"
 
 namespace keelwatch::app {
 namespace {
 
 rules::LoadedRules read_bundled() {
   rules::LoadedRules loaded;
-  for (const http::EmbeddedFile& file : http::embedded_files()) {
-    if (!file.name.starts_with("rules/") || !file.name.ends_with(".yaml")) continue;
-    Diagnostics problems(SourceFile(std::string(file.name), std::string(file.content)));
-    std::optional<rules::RuleFile> parsed = rules::parse_rule_file(problems);
-    loaded.problems += problems.text();
-    loaded.errors += problems.errors();
-    if (parsed) loaded.files.push_back(*std::move(parsed));
-  }
+  for (SourceFile& file : bundled_rule_files()) rules::load_rule_file(std::move(file), loaded);
   return loaded;
 }
 
@@ -70,6 +62,7 @@ Alerting::Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
       log_(log),
       self_(self),
       started_(clock.steady()),
+      first_slot_(config.step_interval),
       store_({.memory_budget = limits::kStoreBytes}),
       feed_(store_, log),
       settings_(settings_of(config)),
@@ -87,10 +80,14 @@ Alerting::Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
 
 Alerting::~Alerting() = default;
 
+bool Alerting::overdue() const {
+  const std::shared_ptr<const AlertsView> newest = view_.read();
+  const Duration age = clock_.steady() - (newest ? newest->at : started_);
+  return age > Moment::kSlotsUntilStale * (newest ? newest->slot : first_slot_);
+}
+
 std::shared_ptr<const AlertsView> Alerting::view() const {
-  std::shared_ptr<const AlertsView> view = view_.read();
-  if (view && clock_.steady() - view->at > kOverdueSlots * view->slot) return nullptr;
-  return view;
+  return overdue() ? nullptr : view_.read();
 }
 
 rules::Settings Alerting::settings_of(const config::Config& config) {

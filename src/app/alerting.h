@@ -65,8 +65,6 @@ class Alerting {
   // Targets are found one after the other (Pods by the API, databases by Pods): what vanishes so
   // soon after the newest was found says nothing yet.
   static constexpr Duration kSettle = std::chrono::seconds(15);
-  // After so many slots without an evaluation what it said counts no more.
-  static constexpr int kOverdueSlots = 3;
 
   // `clock`, `log` and `self` outlive this. Reads the state file; without one that can be read,
   // alerts start afresh.
@@ -84,7 +82,9 @@ class Alerting {
   void step(const Moment& moment);
 
   [[nodiscard]] const store::Store& store() const { return store_; }
-  // nullptr before the first step, and when there was none lately.
+  // Whether there was no evaluation for three slots, or none since the start for as long.
+  [[nodiscard]] bool overdue() const;
+  // nullptr before the first step, and when it is overdue.
   [[nodiscard]] std::shared_ptr<const AlertsView> view() const;
   [[nodiscard]] std::shared_ptr<const notifier::Delivery> delivery() const {
     return notifier_.delivery();
@@ -109,6 +109,7 @@ class Alerting {
   Logger& log_;
   metrics::SelfMetrics& self_;
   const SteadyTime started_;
+  const Duration first_slot_;
 
   // Of the step's thread.
   store::Store store_;

@@ -1,7 +1,6 @@
 #include "app/api.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -67,45 +66,29 @@ Error bad_parameter(std::string_view name, std::string_view why) {
                "invalid parameter \"" + std::string(name) + "\": " + std::string(why));
 }
 
-std::optional<double> number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
-  return value;
-}
+// What WallTime and Duration can hold, and some less: the years 1700 to 2200.
+constexpr double kMaxSeconds = 8.6e9;
 
 // Unix milliseconds.
 Result<std::int64_t> time_parameter(const Parameters& parameters, std::string_view name,
                                     std::optional<WallTime> otherwise) {
   const std::string_view text = parameters.get(name);
-  if (text.empty()) {
-    if (otherwise) return to_unix_millis(*otherwise);
-    return bad_parameter(name, "missing");
-  }
-  if (const std::optional<double> seconds = number(text)) {
-    // What WallTime can hold: the years 1678 to 2261.
-    if (std::abs(*seconds) > 9.2e9) return bad_parameter(name, "out of range");
-    return static_cast<std::int64_t>(std::llround(*seconds * 1000));
-  }
-  const Result<WallTime> time = parse_rfc3339(text);
-  if (!time) return bad_parameter(name, time.error().message());
-  return to_unix_millis(*time);
+  if (text.empty() && otherwise) return to_unix_millis(*otherwise);
+  if (text.empty()) return bad_parameter(name, "missing");
+  const Result<double> seconds = parse_unix_time(text);
+  if (!seconds) return bad_parameter(name, seconds.error().message());
+  if (std::abs(*seconds) > kMaxSeconds) return bad_parameter(name, "out of range");
+  return static_cast<std::int64_t>(std::llround(*seconds * 1000));
 }
 
 Result<Duration> duration_parameter(const Parameters& parameters, std::string_view name,
                                     std::optional<Duration> otherwise) {
   const std::string_view text = parameters.get(name);
   if (text.empty() && otherwise) return *otherwise;
-  if (const std::optional<double> seconds = number(text)) {
-    if (*seconds <= 0 || *seconds > 9.2e9) return bad_parameter(name, "out of range");
-    return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
-  }
-  const Result<Duration> duration = parse_duration(text);
-  if (!duration) return bad_parameter(name, duration.error().message());
-  if (*duration <= Duration::zero()) return bad_parameter(name, "not above 0");
-  return duration;
+  const Result<double> seconds = parse_seconds(text);
+  if (!seconds) return bad_parameter(name, seconds.error().message());
+  if (*seconds <= 0 || *seconds > kMaxSeconds) return bad_parameter(name, "out of range");
+  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
 }
 
 std::string text_of(double value) {

@@ -222,9 +222,8 @@ http::Router Daemon::make_router() {
   get(options_.telemetry_path, [this](const Request& r) { return front_->serve_metrics(r); });
   get("/-/healthy", [this](const Request&) {
     http::Response response = front_->serve_healthy();
-    const bool evaluated = alerting_->view() != nullptr || front_->serve_ready().status != 200;
-    if (response.status != 200 || evaluated) return response;
-    return http::Response::text(503, "no rule has been evaluated lately\n");
+    const bool blind = response.status == 200 && alerting_->overdue();
+    return blind ? http::Response::text(503, "no rule has been evaluated lately\n") : response;
   });
   get("/-/ready", [this](const Request&) {
     return stopping_ ? http::Response::text(503, "stopping\n") : front_->serve_ready();

@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <vector>
 
+#include "app/bundled_rules.h"
 #include "base/diagnostics.h"
 #include "base/json.h"
 #include "base/yaml.h"
 #include "collectors/collector.h"
 #include "config/describe.h"
-#include "http/embedded.h"
 #include "metrics/self.h"
 
 namespace keelwatch::app {
@@ -83,12 +83,11 @@ void read_alerts(const std::string& file, const YamlNode& root, std::vector<Aler
 
 Result<std::vector<Alert>> bundled_alerts() {
   std::vector<Alert> alerts;
-  for (const http::EmbeddedFile& file : http::embedded_files()) {
-    if (!file.name.starts_with("rules/") || !file.name.ends_with(".yaml")) continue;
-    Diagnostics problems(SourceFile(std::string(file.name), std::string(file.content)));
+  for (const SourceFile& file : bundled_rule_files()) {
+    Diagnostics problems(file);
     const auto root = parse_yaml(problems);
     if (!root) return problems.to_error();
-    read_alerts(std::string(file.name), *root, alerts);
+    read_alerts(file.name(), *root, alerts);
   }
   return alerts;
 }

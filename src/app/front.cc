@@ -10,7 +10,6 @@
 namespace keelwatch::app {
 namespace {
 
-constexpr int kSlotsUntilStale = 3;
 constexpr Duration::rep kNever = Duration::min().count();
 
 }  // namespace
@@ -42,7 +41,7 @@ Front::Look Front::look() const {
   look.shown = shown_.read();
   look.age = clock_.steady() - (look.shown ? look.shown->at : started_);
   look.overdue =
-      look.age > kSlotsUntilStale * (look.shown ? look.shown->moment->slot : first_slot_);
+      look.age > Moment::kSlotsUntilStale * (look.shown ? look.shown->moment->slot : first_slot_);
   return look;
 }
 

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <utility>
@@ -17,15 +16,6 @@ namespace keelwatch::app {
 namespace {
 
 constexpr int kDefaultSteps = 60;
-
-std::optional<double> whole_number(std::string_view text) {
-  double value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
-    return std::nullopt;
-  }
-  return value;
-}
 
 // Of Unix seconds: the years 1700 to 2200 and some more, which WallTime can hold (1678 to 2261).
 bool in_range(double seconds) { return seconds > -8.6e9 && seconds < 8.6e9; }
@@ -41,12 +31,10 @@ Result<std::int64_t> parse_time(std::string_view name, std::string_view text, Wa
     const Result<Duration> distance = parse_duration(text.substr(4));
     if (!distance) return bad;
     seconds = to_unix_seconds(now) + (text[3] == '-' ? -1 : 1) * to_seconds(*distance);
-  } else if (const std::optional<double> number = whole_number(text)) {
-    seconds = *number;
   } else {
-    const Result<WallTime> time = parse_rfc3339(text);
+    const Result<double> time = parse_unix_time(text);
     if (!time) return bad;
-    seconds = to_unix_seconds(*time);
+    seconds = *time;
   }
   if (!in_range(seconds)) {
     return Error(ErrorCode::kInvalid,
@@ -59,11 +47,7 @@ Result<double> parse_step(const std::string& text, std::int64_t span_ms) {
   if (text.empty()) {
     return std::max(1.0, std::ceil(static_cast<double>(span_ms) / 1000 / kDefaultSteps));
   }
-  std::optional<double> seconds = whole_number(text);
-  if (!seconds) {
-    const Result<Duration> duration = parse_duration(text);
-    if (duration) seconds = to_seconds(*duration);
-  }
+  const Result<double> seconds = parse_seconds(text);
   if (!seconds || *seconds <= 0) {
     return Error(ErrorCode::kInvalid,
                  fmt::format("--step {}: not a step, write 15s or seconds above 0", text));

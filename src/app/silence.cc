@@ -4,67 +4,63 @@
 #include <array>
 #include <utility>
 
+#include "rules/selection.h"
+
 namespace keelwatch::app {
 namespace {
 
-// Kinds of objects that only some families are made of; all others have a part in every family.
+// Kinds of objects that only some families, "keelwatch_" and one of these words, are made of; all
+// others have a part in every family.
 struct Part {
   std::string_view kind;
-  std::string_view families;  // prefix
+  std::vector<std::string_view> families;
 };
-constexpr std::array<Part, 42> kParts = {{
-    {"Pooler", "keelwatch_pooler_"},
-    {"Pooler", "keelwatch_endpoint_"},
-    {"Pooler", "keelwatch_placement_"},
-    {"Database", "keelwatch_database_"},
-    {"EndpointSlice", "keelwatch_reachability_"},
-    {"EndpointSlice", "keelwatch_endpoint_"},
-    {"Lease", "keelwatch_operator_"},
-    {"Deployment", "keelwatch_operator_"},
-    {"ScheduledBackup", "keelwatch_backup_"},
-    {"Backup", "keelwatch_backup_"},
-    {"ObjectStore", "keelwatch_backup_"},
-    {"ObjectStore", "keelwatch_recovery_"},
-    {"ObjectStore", "keelwatch_wal_archive_"},
-    {"ObjectStore", "keelwatch_placement_"},
-    {"VolumeSnapshot", "keelwatch_backup_"},
-    {"VolumeSnapshotContent", "keelwatch_backup_"},
-    {"StorageClass", "keelwatch_volume_"},
-    {"StorageClass", "keelwatch_placement_"},
-    {"LonghornVolume", "keelwatch_volume_"},
-    {"LonghornVolume", "keelwatch_placement_"},
-    {"LonghornVolume", "keelwatch_storage_"},
-    {"LonghornEngine", "keelwatch_volume_"},
-    {"LonghornEngine", "keelwatch_placement_"},
-    {"LonghornReplica", "keelwatch_volume_"},
-    {"LonghornReplica", "keelwatch_placement_"},
-    {"LonghornReplica", "keelwatch_disk_"},
-    {"LonghornNode", "keelwatch_volume_"},
-    {"LonghornNode", "keelwatch_placement_"},
-    {"LonghornNode", "keelwatch_storage_"},
-    {"LonghornNode", "keelwatch_disk_"},
-    {"LonghornInstanceManager", "keelwatch_volume_"},
-    {"LonghornVolumeAttachment", "keelwatch_volume_"},
-    {"LonghornBackupTarget", "keelwatch_storage_"},
-    {"LonghornBackupTarget", "keelwatch_volume_"},
-    {"LonghornBackupVolume", "keelwatch_volume_"},
-    {"LonghornRecurringJob", "keelwatch_volume_"},
-    {"LonghornSetting", "keelwatch_volume_"},
-    {"LonghornSetting", "keelwatch_disk_"},
-    {"LonghornEngineImage", "keelwatch_volume_"},
-    {"LonghornSnapshot", "keelwatch_volume_"},
-    {"LonghornBackup", "keelwatch_volume_"},
-    {"LonghornSystemBackup", "keelwatch_storage_"},
-}};
+
+const std::vector<Part>& parts() {
+  static const std::vector<Part> all = {
+      {model::Service::kKind,
+       {"cluster_service_", "endpoint_", "placement_", "pooler_", "reachability_"}},
+      {model::EndpointSlice::kKind,
+       {"cluster_service_", "endpoint_", "placement_", "reachability_"}},
+      {model::PersistentVolumeClaim::kKind,
+       {"cluster_claims_", "filesystem_", "placement_", "volume_"}},
+      {model::PersistentVolume::kKind, {"filesystem_", "placement_", "volume_"}},
+      {model::StorageClass::kKind, {"placement_", "volume_"}},
+      {model::Pooler::kKind, {"endpoint_", "placement_", "pooler_"}},
+      {model::Database::kKind, {"database_"}},
+      {model::Lease::kKind, {"operator_", "placement_"}},
+      {model::Deployment::kKind, {"operator_", "placement_"}},
+      {model::ScheduledBackup::kKind, {"backup_"}},
+      {model::Backup::kKind, {"backup_"}},
+      {model::ObjectStore::kKind, {"backup_", "placement_", "recovery_", "wal_archive_"}},
+      {model::VolumeSnapshot::kKind, {"backup_"}},
+      {model::VolumeSnapshotContent::kKind, {"backup_"}},
+      {model::LonghornVolume::kKind, {"placement_", "storage_", "volume_"}},
+      {model::LonghornEngine::kKind, {"placement_", "volume_"}},
+      {model::VolumeReplica::kKind, {"disk_", "placement_", "volume_"}},
+      {model::LonghornNode::kKind, {"disk_", "placement_", "storage_", "volume_"}},
+      {model::InstanceManager::kKind, {"volume_"}},
+      {model::VolumeAttachment::kKind, {"volume_"}},
+      {model::BackupTarget::kKind, {"storage_", "volume_"}},
+      {model::BackupVolume::kKind, {"volume_"}},
+      {model::RecurringJob::kKind, {"volume_"}},
+      {model::LonghornSetting::kKind, {"disk_", "volume_"}},
+      {model::EngineImage::kKind, {"volume_"}},
+      {model::VolumeSnapshots::kKind, {"volume_"}},
+      {model::VolumeBackups::kKind, {"volume_"}},
+      {model::SystemBackup::kKind, {"storage_"}},
+  };
+  return all;
+}
 
 bool has_part(std::string_view kind, std::string_view family) {
-  bool listed = false;
-  for (const Part& part : kParts) {
-    if (part.kind != kind) continue;
-    if (family.starts_with(part.families)) return true;
-    listed = true;
-  }
-  return !listed;
+  constexpr std::string_view kOurs = "keelwatch_";
+  const auto part = std::ranges::find(parts(), kind, &Part::kind);
+  if (part == parts().end()) return true;
+  if (!family.starts_with(kOurs)) return false;
+  family.remove_prefix(kOurs.size());
+  return std::ranges::any_of(part->families,
+                             [&](std::string_view word) { return family.starts_with(word); });
 }
 
 // What instances themselves are asked for, and what poolers are.
@@ -77,13 +73,10 @@ bool is_of_instances(std::string_view family) {
                      [&](std::string_view prefix) { return family.starts_with(prefix); });
 }
 
-// Whether the labels that both have are the same in both. Results of aggregations have few.
+// Results of aggregations have few labels.
 bool agree(const Labels& series, LabelView label) {
   const std::string_view value = series.get(label.name);
   return value.empty() || value == label.value;
-}
-bool agree(const Labels& series, const Labels& some) {
-  return std::all_of(some.begin(), some.end(), [&](LabelView l) { return agree(series, l); });
 }
 
 bool speaks_of(const model::SourceReport& report, std::string_view family, const Labels& series) {
@@ -141,7 +134,7 @@ std::optional<std::string> Silence::source_of(const Labels& series) const {
   const std::string_view family = series.get(kMetricName);
   if (const auto found = absent_.find(family); found != absent_.end()) {
     for (const metrics::Absent* absent : found->second) {
-      if (agree(series, absent->labels)) return absent->why.source;
+      if (rules::agree_on_shared(series, absent->labels)) return absent->why.source;
     }
   }
   // A report ends with its target, and tells of no fact.

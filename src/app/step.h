@@ -20,8 +20,10 @@ namespace keelwatch::app {
 
 // The published result of one step; immutable.
 struct Moment {
+  static constexpr int kSlotsUntilStale = 3;
+
   std::uint64_t sequence = 0;  // 1 for the first
-  Duration slot{};             // step_interval: after three of these it is not believed any more
+  Duration slot{};             // step_interval: after kSlotsUntilStale it is not believed any more
   model::World world;
   analysis::Assessment assessment;
   metrics::Samples samples;

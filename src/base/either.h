@@ -1,6 +1,6 @@
 // Either<A, B>: one of two values, what Result and Observed are made of. std::variant would do; it
 // reaches its alternatives through tables that are instantiated for every operation of every pair
-// of types, and that was two thirds of what the compiler did with the model.
+// of types, and that was a third of what the compiler did with the model.
 #pragma once
 
 #include <memory>

@@ -4,8 +4,11 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <cstdlib>
 #include <limits>
+#include <optional>
+#include <system_error>
 
 namespace keelwatch {
 namespace {
@@ -54,6 +57,15 @@ Result<WallTime> civil(int year, int month, int day, int hour, int minute, int s
                         hour < 24 && minute >= 0 && minute < 60 && second >= 0 && second <= 60;
   if (!in_range || !date.ok()) return Error(ErrorCode::kMalformed, "a field is out of range");
   return WallTime(std::chrono::sys_days(date)) + hours(hour) + minutes(minute) + seconds(second);
+}
+
+std::optional<double> finite_number(std::string_view text) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || end != text.data() + text.size() || !std::isfinite(value)) {
+    return std::nullopt;
+  }
+  return value;
 }
 
 }  // namespace
@@ -194,6 +206,20 @@ std::string format_utc_offset(Duration offset) {
       std::chrono::duration_cast<minutes>(offset < Duration::zero() ? -offset : offset).count();
   return fmt::format("{}{:02}:{:02}", offset < Duration::zero() ? '-' : '+', whole / 60,
                      whole % 60);
+}
+
+Result<double> parse_unix_time(std::string_view text) {
+  if (const std::optional<double> seconds = finite_number(text)) return *seconds;
+  const Result<WallTime> time = parse_rfc3339(text);
+  if (!time) return time.error();
+  return to_unix_seconds(*time);
+}
+
+Result<double> parse_seconds(std::string_view text) {
+  if (const std::optional<double> seconds = finite_number(text)) return *seconds;
+  const Result<Duration> duration = parse_duration(text);
+  if (!duration) return duration.error();
+  return to_seconds(*duration);
 }
 
 }  // namespace keelwatch

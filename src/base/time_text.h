@@ -23,6 +23,11 @@ namespace keelwatch {
 // (Barman writes both). Errors: kMalformed.
 [[nodiscard]] Result<WallTime> parse_rfc3339(std::string_view text);
 
+// As Prometheus' HTTP API takes them: Unix seconds or RFC 3339; seconds or a duration. The answers
+// are seconds, finite and of any size. Errors: kMalformed, kInvalid.
+[[nodiscard]] Result<double> parse_unix_time(std::string_view text);
+[[nodiscard]] Result<double> parse_seconds(std::string_view text);
+
 // "+02:00", "-0530", "Z", "UTC": an offset from UTC of at most 14 hours. Errors: kInvalid.
 [[nodiscard]] Result<Duration> parse_utc_offset(std::string_view text);
 // "+02:00"; "UTC" for zero.

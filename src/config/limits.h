@@ -71,10 +71,12 @@ inline constexpr std::size_t kSegmentsToProve = 50'000;    // waiting for a look
 inline constexpr std::size_t kFirstPageBytes =
     5 * kMiB;  // compressed: lz4 has blocks of up to 4 MiB
 
-// Alertmanagers.
+// Rules and queries.
 inline constexpr std::size_t kStoreBytes = 64 * kMiB;  // the samples that rules look back on
 inline constexpr std::size_t kOwnPageSamples = 100'000;
 inline constexpr std::size_t kQuerySamples = 1'000'000;  // that one query reads, 16 bytes each
+
+// Alertmanagers.
 inline constexpr std::size_t kQueuedAlerts = 10'000;  // Prometheus' own default, per Alertmanager
 inline constexpr std::size_t kAlertBatch = 256;       // Prometheus' own default
 inline constexpr std::size_t kAlertmanagerBytes = 64 * kMiB;  // 20,000 alerts take 30 MiB

@@ -87,6 +87,8 @@ class Bench {
     }
   }
 
+  void pass(Duration time) { clock_.advance(time); }
+
   void step(Standby standby) {
     std::vector<model::Instance> instances;
     std::vector<model::Sender> senders;
@@ -225,6 +227,20 @@ TEST_CASE("a rule that is disabled by a reload ends its alerts at once", "[app][
   bench.alerting().set_config(bench.config(), rules_of(kReceiverOut, {"ReceiverOut"}));
   bench.run(Standby::kStopped, 5s);
   CHECK(bench.alerts().empty());
+}
+
+TEST_CASE("what was evaluated long ago is not shown", "[app][alerting]") {
+  Bench bench;
+  CHECK_FALSE(bench.alerting().overdue());
+  bench.pass(16s);  // three slots and a little, without a step
+  CHECK(bench.alerting().overdue());
+  CHECK(serve_rules(bench.alerting().view().get()).status == 503);
+  bench.run(Standby::kReceives, 5s);
+  CHECK_FALSE(bench.alerting().overdue());
+  CHECK(serve_rules(bench.alerting().view().get()).status == 200);
+  bench.pass(16s);
+  CHECK(bench.alerting().overdue());
+  CHECK(serve_alerts(bench.alerting().view().get()).status == 503);
 }
 
 TEST_CASE("rules see the sources, our own counters and themselves", "[app][alerting]") {
