@@ -11,6 +11,7 @@ bool means_down(const model::Condition& ready) {
 }
 
 void add_node(const model::LonghornNode& node, StorageNodes& nodes) {
+  nodes.with_storage.insert(node.meta.name);
   const model::Condition* ready = model::find_condition(node.conditions, "Ready");
   if (ready != nullptr && means_down(*ready)) {
     nodes.down.emplace(node.meta.name, "Longhorn says " + ready->reason);

@@ -44,6 +44,7 @@ struct StorageNodes {
   // cordoned, or whose Longhorn manager is down, still serves its copies. → why.
   std::map<std::string, std::string, std::less<>> down;
   std::map<std::string, std::string, std::less<>> zones;  // of every node
+  std::set<std::string, std::less<>> with_storage;        // that Longhorn has
   // Where Longhorn's manager is away: what it last read of its engines may be old.
   std::set<std::string, std::less<>> managers_down;
   // Neither up nor down: a Node of which its condition cannot be read.

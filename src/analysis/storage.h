@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "analysis/copies.h"
+#include "analysis/volume_rebuilds.h"
 #include "analysis/volumes.h"
 #include "base/observed.h"
 #include "model/world.h"
@@ -71,6 +72,9 @@ struct VolumeHealth {
   std::optional<std::int64_t> scheduled;  // that have a disk
   std::optional<std::int64_t> healthy;    // that are whole and can be reached
   std::optional<bool> local;  // whether one is on the node where it is used; absent while it is not
+  // Whether nodes of Longhorn's that are down are all that it lacks copies by, or it is attached to
+  // one. Absent where its copies cannot be counted.
+  std::optional<bool> node_down;
 
   std::optional<WallTime> degraded_since;  // while healthy < desired; of this shortage
   std::optional<double> rebuild_progress;  // 0 to 1, of the rebuild that is furthest behind
@@ -131,18 +135,12 @@ struct Storage {
 };
 
 struct StorageMemory {
-  struct Rebuilding {
-    std::int64_t progress = 0;
-    WallTime moved;
-  };
   struct OfVolume {
     std::optional<WallTime> degraded_since;
     std::optional<WallTime> waiting_since;
     std::optional<WallTime> expansion_since;
-    std::map<std::string, Rebuilding> rebuilds;  // by replica
-    std::vector<WallTime> starts;                // of the last hour, until it is over
-    std::optional<WallTime> whole_since;         // while it has all its copies
-    bool seen = false;  // what was under way when it was first seen did not start then
+    std::optional<WallTime> salvaged;
+    RebuildMemory rebuilding;
   };
   std::map<std::string, OfVolume> volumes;                // by the Volume's name
   std::map<std::string, std::vector<std::string>> disks;  // node → its disks, while nobody answers

@@ -11,10 +11,8 @@
 namespace keelwatch::analysis {
 namespace {
 
-constexpr Duration kStartsAreOf = std::chrono::hours(1);
 // One start mends one copy: more than there are copies, and at least so many, go round in circles.
 constexpr std::int64_t kLoopStarts = 3;
-constexpr Duration kLoopIsOver = std::chrono::minutes(10);  // with all copies whole
 constexpr Duration kSalvageIsNews = std::chrono::hours(24);
 constexpr Duration kExpansionTakes = std::chrono::minutes(10);
 constexpr std::int64_t kSnapshotLimit = 250;  // of versions without the setting
@@ -60,6 +58,7 @@ class Judge {
     follow_rebuilds();
     find_waiting();
     follow_degradation();
+    health_.node_down = is_of_node();
     const bool rests = volume_.state == "detached" && !waiting_;
     if (rests && !placed_.users.is_known()) return std::nullopt;
     decide();
@@ -107,14 +106,19 @@ class Judge {
     if (believed_ != nullptr) {
       health_.snapshots = believed_->snapshots;
       health_.snapshot_bytes = believed_->snapshot_bytes;
+      // The engines of v2 are in the instance manager; that setting is not about them.
       const auto wanted = facts_.setting("default-engine-image", engine);
-      if (wanted && !believed_->image.empty())
+      if (engine == "v1" && wanted && !believed_->image.empty())
         health_.engine_outdated = believed_->image != *wanted;
     }
-    health_.snapshots_max = volume_.snapshot_max_count.value_or(0) > 0
-                                ? volume_.snapshot_max_count
-                                : integer(facts_.setting("snapshot-max-count", engine));
-    if (health_.snapshots_max.value_or(0) <= 0) health_.snapshots_max = kSnapshotLimit;
+    health_.snapshots_max = most_snapshots(engine);
+  }
+
+  [[nodiscard]] std::optional<std::int64_t> most_snapshots(const std::string& engine) const {
+    if (volume_.snapshot_max_count.value_or(0) > 0) return volume_.snapshot_max_count;
+    if (!facts_.knows_settings()) return std::nullopt;
+    const auto most = integer(facts_.setting("snapshot-max-count", engine));
+    return most.value_or(0) > 0 ? most : kSnapshotLimit;
   }
 
   void read_backups() {
@@ -136,96 +140,55 @@ class Judge {
         continue;
       if (replica->healthy_at) health_.salvaged = latest(health_.salvaged, replica->last_failed_at);
     }
-  }
-
-  // What is being rebuilt now → how far, by replica; nullopt: nothing says how far, as before and
-  // after the copying proper.
-  [[nodiscard]] std::map<std::string, std::optional<std::int64_t>> rebuilds() const {
-    std::map<std::string, std::optional<std::int64_t>> running;
-    if (believed_ == nullptr) return running;
-    for (const auto& [replica, mode] : believed_->modes) {
-      if (mode == "WO") running[replica] = std::nullopt;
-    }
-    for (const model::Rebuild& rebuild : believed_->rebuilds) {
-      if (!rebuild.running) continue;
-      // Of one that is known by its address there is no telling, unless it is the only one.
-      const auto found = rebuild.replica.empty() && running.size() == 1
-                             ? running.begin()
-                             : running.find(rebuild.replica);
-      if (found != running.end()) found->second = rebuild.progress.value_or(0);
-    }
-    return running;
+    // Once its engine runs, the copy is known whole anew, and nothing tells any more.
+    health_.salvaged = latest(health_.salvaged, memory_.salvaged);
+    memory_.salvaged = health_.salvaged;
   }
 
   void follow_rebuilds() {
-    // While nobody can say what runs, what ran before goes on.
-    if (believed_ != nullptr || !engine_runs()) follow_progress();
-    count_starts();
+    const RebuildsSeen seen =
+        keelwatch::analysis::follow_rebuilds({.engine = believed_,
+                                              .silent = believed_ == nullptr && engine_runs(),
+                                              .degraded = is_degraded(),
+                                              .now = facts_.now()},
+                                             memory_.rebuilding);
+    health_.rebuild_progress = seen.progress;
+    health_.rebuild_moved = seen.moved;
+    health_.rebuild_starts = seen.starts;
   }
 
-  void follow_progress() {
-    const WallTime now = facts_.now();
-    std::map<std::string, StorageMemory::Rebuilding> still;
-    for (const auto& [replica, told] : rebuilds()) {
-      const auto before = memory_.rebuilds.find(replica);
-      const bool known = before != memory_.rebuilds.end();
-      const std::int64_t progress = told.value_or(known ? before->second.progress : 0);
-      // One that went back began again.
-      if ((!known && memory_.seen) || (known && progress < before->second.progress)) {
-        memory_.starts.push_back(now);
-      }
-      const bool moved = !known || progress != before->second.progress;
-      still[replica] = {progress, moved ? now : before->second.moved};
-      const double ratio = static_cast<double>(progress) / 100;
-      if (!health_.rebuild_progress || ratio < *health_.rebuild_progress) {
-        health_.rebuild_progress = ratio;
-        health_.rebuild_moved = still[replica].moved;
-      }
-    }
-    memory_.rebuilds = std::move(still);
-    memory_.seen = true;
+  void wait(std::optional<WallTime> evidence) {
+    waiting_ = true;
+    if (evidence && (!waited_since_ || *evidence < *waited_since_)) waited_since_ = evidence;
+  }
+  // Whether it is where somebody on that node wants it. One that is moved live, or that several
+  // nodes use at once, is where it shall be.
+  [[nodiscard]] bool is_at(const std::string& node) const {
+    const std::string& at = volume_.current_node;
+    return health_.attached && (at == node || at.empty() || volume_.access_mode == "rwx" ||
+                                !volume_.migration_node.empty());
   }
 
-  void count_starts() {
-    const WallTime now = facts_.now();
-    if (is_degraded()) {
-      memory_.whole_since.reset();
-    } else if (!memory_.whole_since) {
-      memory_.whole_since = now;
-    } else if (now - *memory_.whole_since > kLoopIsOver) {
-      memory_.starts.clear();
-    }
-    std::erase_if(memory_.starts, [&](WallTime start) { return now - start > kStartsAreOf; });
-    health_.rebuild_starts = static_cast<std::int64_t>(memory_.starts.size());
-  }
-
-  // A Pod that has a node wants its volumes there. One that is being deleted lets go, and what a
-  // Pod on a node that is down does nobody knows.
+  // A Pod that has a node wants its volumes there, also while another node has them. One that is
+  // being deleted lets go, and what a Pod on a node that is down does nobody knows.
   void find_waiting() {
-    if (health_.attached) {
-      memory_.waiting_since.reset();
-      return;
-    }
-    std::optional<WallTime> since;
-    const auto waits = [&](std::optional<WallTime> evidence) {
-      waiting_ = true;
-      if (evidence && (!since || *evidence < *since)) since = evidence;
-    };
-    if (volume_.state == "attaching") waits(std::nullopt);
+    if (volume_.state == "attaching") wait(std::nullopt);
     if (const auto* users = placed_.users.if_known()) {
       for (const auto& pod : *users) {
-        if (pod->node.empty() || pod->meta.deletion_timestamp || nodes_.is_down(pod->node))
+        if (pod->node.empty() || pod->meta.deletion_timestamp || nodes_.is_down(pod->node) ||
+            is_at(pod->node))
           continue;
         const bool runs = pod->phase == "Running";
         in_use_ = in_use_ || runs;
-        waits(runs ? std::nullopt : pod->scheduling.since);
+        wait(runs ? std::nullopt : pod->scheduling.since);
         user_ = pod->meta.name;
       }
     }
     if (const auto* attachment = facts_.attachment(volume_.meta.name)) {
       for (const model::AttachmentTicket& ticket : attachment->tickets) {
-        if (ticket.type != "csi-attacher" || ticket.satisfied == true) continue;
-        waits(ticket.since);
+        if (ticket.type != "csi-attacher" || ticket.satisfied == true || is_at(ticket.node))
+          continue;
+        wait(ticket.since);
         ticket_ = ticket.reason.empty() ? ticket.message : ticket.reason + ": " + ticket.message;
       }
     }
@@ -234,8 +197,21 @@ class Judge {
       return;
     }
     if (!memory_.waiting_since) memory_.waiting_since = facts_.now();
-    health_.waiting_since =
-        since && *since < *memory_.waiting_since ? since : memory_.waiting_since;
+    health_.waiting_since = waited_since_ && *waited_since_ < *memory_.waiting_since
+                                ? waited_since_
+                                : memory_.waiting_since;
+  }
+
+  // See VolumeHealth::node_down.
+  [[nodiscard]] std::optional<bool> is_of_node() const {
+    const auto down = [&](const std::string& name) {
+      return nodes_.is_down(name) && nodes_.with_storage.contains(name);
+    };
+    if (!node().empty() && down(node())) return true;
+    if (!health_.healthy || !health_.desired) return std::nullopt;
+    const auto there = std::ranges::count_if(
+        copies_, [&](const VolumeCopy& copy) { return !copy.node.empty() && down(copy.node); });
+    return there > 0 && there >= *health_.desired - *health_.healthy;
   }
 
   [[nodiscard]] bool is_degraded() const {
@@ -325,13 +301,15 @@ class Judge {
                                         : "in state " + engine_->state));
       return true;
     }
-    if (in_use_ && (volume_.state == "detached" || volume_.state == "detaching")) {
+    if (in_use_ && volume_.state != "attaching") {
       say(VolumeVerdict::kDetachedInUse,
-          "Pod " + user_ + " runs on it, and it is " + volume_.state);
+          "Pod " + user_ + " runs on it, and it is " +
+              (health_.attached ? "attached to " + at : volume_.state));
       return true;
     }
     if (waiting_) {
       std::string detail = volume_.state.empty() ? "not attached" : volume_.state;
+      if (health_.attached) detail += " to " + volume_.current_node;
       if (!user_.empty()) detail += ", Pod " + user_ + " waits for it";
       if (!ticket_.empty()) detail += ", " + ticket_;
       say(VolumeVerdict::kAttaching, std::move(detail));
@@ -385,11 +363,11 @@ class Judge {
   }
 
   bool decide_rest() {
-    const auto limit = static_cast<double>(*health_.snapshots_max);
-    if (health_.snapshots && static_cast<double>(*health_.snapshots) >= kNearLimit * limit) {
+    const auto most = health_.snapshots_max;
+    if (health_.snapshots && most &&
+        static_cast<double>(*health_.snapshots) >= kNearLimit * static_cast<double>(*most)) {
       say(VolumeVerdict::kSnapshotsNearLimit,
-          fmt::format("{} snapshots of {} that it may have", *health_.snapshots,
-                      *health_.snapshots_max));
+          fmt::format("{} snapshots of {} that it may have", *health_.snapshots, *most));
       return true;
     }
     if (health_.salvaged && facts_.now() - *health_.salvaged < kSalvageIsNews) {
@@ -445,6 +423,7 @@ class Judge {
   std::vector<VolumeCopy> copies_;
   VolumeHealth health_;
   bool waiting_ = false;
+  std::optional<WallTime> waited_since_;  // by what the objects say
   bool in_use_ = false;
   std::string user_;
   std::string ticket_;

@@ -18,6 +18,7 @@ class StorageFacts {
   // nullopt: there is none of that name, or nobody knows.
   [[nodiscard]] std::optional<std::string> setting(std::string_view name,
                                                    std::string_view engine) const;
+  [[nodiscard]] bool knows_settings() const { return slice_.longhorn_settings.is_known(); }
   [[nodiscard]] bool backups_are_taken() const { return backups_are_taken_; }
 
  private:

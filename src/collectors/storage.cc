@@ -55,6 +55,11 @@ constexpr Family kLocal =
     of_volume("keelwatch_volume_local_copy",
               "1 if one of the whole copies is on the node that the volume is attached to, else 0; "
               "absent while it is not attached and while that is unknown.");
+constexpr Family kNodeDown = of_volume(
+    "keelwatch_volume_node_down",
+    "1 if storage nodes that are down are why the volume has too few copies, or it is attached to "
+    "one, so that KeelwatchStorageNodeDown tells it, else 0; absent for a volume that was never "
+    "used, a sharded one, and while that is unknown.");
 constexpr Family kDegradedSince =
     of_volume("keelwatch_volume_degraded_since_timestamp_seconds",
               "Since when the volume has had fewer whole copies than it shall; absent while it has "
@@ -96,12 +101,14 @@ constexpr Family kSnapshotsMax = of_volume(
 constexpr Family kSalvaged = of_volume(
     "keelwatch_volume_salvaged_timestamp_seconds",
     "When all copies of the volume had last failed and Longhorn revived them, so that the "
-    "last writes may be lost; absent if that never was and while that is unknown.");
+    "last writes may be lost; before Longhorn 1.12 as far as keelwatch saw it; absent if that "
+    "never "
+    "was and while that is unknown.");
 constexpr Family kOutdated =
     of_volume("keelwatch_volume_engine_outdated",
               "1 if the volume's running engine is of another image than the setting "
-              "default-engine-image, else 0; absent while it does not run and while that is "
-              "unknown.");
+              "default-engine-image, else 0; absent while it does not run, for the data engine v2, "
+              "and while that is unknown.");
 constexpr Family kBackupSuccess =
     of_volume("keelwatch_volume_backup_last_success_timestamp_seconds",
               "When Longhorn's own newest complete backup of the volume was made; absent without a "
@@ -153,14 +160,14 @@ constexpr Family kTargetAvailable("keelwatch_storage_backup_target_available", T
                                   "that is unknown.",
                                   {"backup_target"});
 
-constexpr std::array<const Family*, 32> kFamilies = {
-    &kVerdict,       &kRobustness,     &kAttached,        &kDesired,         &kScheduled,
-    &kHealthy,       &kLocal,          &kDegradedSince,   &kRebuildProgress, &kRebuildMoved,
-    &kRebuildStarts, &kWaitingSince,   &kCapacity,        &kActual,          &kSnapshotBytes,
-    &kSnapshots,     &kSnapshotsMax,   &kSalvaged,        &kOutdated,        &kBackupSuccess,
-    &kBackupRunning, &kNodeReady,      &kNodeSchedulable, &kDiskReady,       &kDiskSchedulable,
-    &kDiskAvailable, &kDiskMaximum,    &kDiskReserved,    &kDiskScheduled,   &kDiskLimit,
-    &kDiskHealthy,   &kTargetAvailable};
+constexpr std::array<const Family*, 33> kFamilies = {
+    &kVerdict,         &kRobustness,    &kAttached,       &kDesired,         &kScheduled,
+    &kHealthy,         &kLocal,         &kNodeDown,       &kDegradedSince,   &kRebuildProgress,
+    &kRebuildMoved,    &kRebuildStarts, &kWaitingSince,   &kCapacity,        &kActual,
+    &kSnapshotBytes,   &kSnapshots,     &kSnapshotsMax,   &kSalvaged,        &kOutdated,
+    &kBackupSuccess,   &kBackupRunning, &kNodeReady,      &kNodeSchedulable, &kDiskReady,
+    &kDiskSchedulable, &kDiskAvailable, &kDiskMaximum,    &kDiskReserved,    &kDiskScheduled,
+    &kDiskLimit,       &kDiskHealthy,   &kTargetAvailable};
 
 void write_volume(const analysis::StorageVolume& volume, metrics::Writer& writer) {
   const std::initializer_list<std::string_view> labels = {
@@ -182,6 +189,7 @@ void write_volume(const analysis::StorageVolume& volume, metrics::Writer& writer
   write(kScheduled, &VolumeHealth::scheduled);
   write(kHealthy, &VolumeHealth::healthy);
   write(kLocal, &VolumeHealth::local);
+  write(kNodeDown, &VolumeHealth::node_down);
   write(kDegradedSince, &VolumeHealth::degraded_since);
   write(kRebuildProgress, &VolumeHealth::rebuild_progress);
   write(kRebuildMoved, &VolumeHealth::rebuild_moved);

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "model/assemble.h"
 #include "tests/support/storage_scene.h"
 
 using namespace keelwatch::testing;
@@ -124,6 +125,30 @@ TEST_CASE("a volume that is well is said to be, and a choice is not scolded", "[
       {"Longhorn's manager is away",
        [](auto& s) { s.nodes[1].conditions[0] = {"Ready", "False", "ManagerPodDown", "", {}}; },
        kOk, "2 of 2"},
+      {"its node is under pressure",
+       [](auto& s) {
+         s.nodes[1].conditions[0] = {"Ready", "False", "KubernetesNodePressure", "", {}};
+       },
+       kOk, "2 of 2"},
+      {"used from two nodes at once",
+       [](auto& s) {
+         s.volumes[0].access_mode = "rwx";
+         s.pods.push_back(s.pods[0]);
+         s.pods.back().meta.name = "other";
+         s.pods.back().node = "n3";
+       },
+       kOk, "2 of 2"},
+      {"moved live to its Pod's next node",
+       [](auto& s) {
+         s.volumes[0].migration_node = "n3";
+         s.pods.push_back(s.pods[0]);
+         s.pods.back().meta.name = "other";
+         s.pods.back().node = "n3";
+         s.pods.back().phase = "Pending";
+       },
+       kOk, "2 of 2"},
+      {"with an entry of no Replica among its engine's",
+       [](auto& s) { s.engines[0].modes["UNKNOWN-tcp://10.42.0.7:10020"] = "ERR"; }, kOk, "2 of 2"},
       {"larger than its size, because of snapshots",
        [](auto& s) {
          s.volumes[0].actual_size_bytes = 1500;
@@ -247,6 +272,16 @@ TEST_CASE("what is lost or cannot be reached comes first", "[storage]") {
          s.attachments[0].tickets = {unsatisfied()};
        },
        kAttaching, "attaching, Pod pg-1 waits for it, AttachedNodeNotReady"},
+      {"attached where its Pod was, which waits on another node",
+       [](auto& s) {
+         s.pods[0].node = "n2";
+         s.pods[0].phase = "Pending";
+         s.attachments[0].tickets = {unsatisfied()};
+         s.attachments[0].tickets[0].node = "n2";
+       },
+       kAttaching, "attached to n1, Pod pg-1 waits for it, AttachedNodeNotReady"},
+      {"attached where its Pod does not run", [](auto& s) { s.pods[0].node = "n2"; },
+       kDetachedInUse, "Pod pg-1 runs on it, and it is attached to n1"},
       {"not even attaching, and a Pod waits",
        [](auto& s) {
          detach(s, false);
@@ -595,6 +630,85 @@ TEST_CASE("rebuilds that begin again and again are a loop", "[storage]") {
   rebuild(scene, 3);
   CHECK(health(steps.at(scene, now += 1min)).rebuild_starts == 1);
   CHECK(health(steps.at(scene, now += 2h)).rebuild_starts == 0);
+}
+
+TEST_CASE("a salvage of which the objects tell for a moment is remembered for a day", "[storage]") {
+  StorageScene scene = storage_scene();
+  Steps steps;
+  CHECK_FALSE(health(steps.at(scene)).salvaged);
+  scene.replicas[0].last_failed_at = kNow;
+  CHECK(health(steps.at(scene, kNow + 1min)).salvaged == kNow);
+  // The engine runs again and finds the copy whole.
+  scene.replicas[0].last_healthy_at = kNow + 2min;
+  CHECK(to_string(health(steps.at(scene, kNow + 3min)).verdict) == "salvaged");
+  CHECK(to_string(health(steps.at(scene, kNow + 25h)).verdict) == "ok");
+}
+
+TEST_CASE("without the settings nobody knows how many snapshots are too many", "[storage]") {
+  StorageScene scene = storage_scene();
+  scene.engines[0].snapshots = 249;
+  std::erase_if(scene.settings, [](auto& s) { return s.meta.name == "snapshot-max-count"; });
+  CHECK(health(Steps().at(scene)).snapshots_max == 250);  // of a version without that setting
+  model::KubernetesSlice slice = scene.slice();
+  slice.longhorn_settings =
+      AbsentOfAny{Why{Absence::kUnknown, Error(ErrorCode::kTimeout, "no answer"), "kubernetes"}};
+  const Storage storage =
+      Steps().at(model::assemble(slices({}, std::move(slice)), model::Freshness{}, kNow));
+  CHECK_FALSE(health(storage).snapshots_max);
+  CHECK(to_string(health(storage).verdict) == "ok");
+}
+
+TEST_CASE("the image of an engine is compared for the data engine that has one", "[storage]") {
+  StorageScene scene = storage_scene();
+  scene.engines[0].image = "engine:0";
+  CHECK(health(Steps().at(scene)).engine_outdated == true);
+  scene.engines[0].image = "engine:1";
+  CHECK(health(Steps().at(scene)).engine_outdated == false);
+  scene.volumes[0].data_engine = "v2";
+  scene.engines[0].image = "instance-manager:1";
+  CHECK_FALSE(health(Steps().at(scene)).engine_outdated);
+}
+
+TEST_CASE("what a volume lacks because of a node that is down is told apart", "[storage]") {
+  struct Example {
+    const char* name;
+    void (*change)(StorageScene&);
+    std::optional<bool> node_down;
+  };
+  const Example examples[] = {
+      {"nothing is lacking", [](auto&) {}, false},
+      {"a copy failed", [](auto& s) { fail_copy(s, 1h); }, false},
+      {"the node of a copy is down", [](auto& s) { lose_node(s, 1); }, true},
+      {"the same, and Longhorn gave the copy up",
+       [](auto& s) {
+         lose_node(s, 1);
+         fail_copy(s, 1h);
+       },
+       true},
+      {"the node that it is attached to is down", [](auto& s) { lose_node(s, 0); }, true},
+      {"a node is down, and another copy failed",
+       [](auto& s) {
+         s.volumes[0].replicas_desired = 3;
+         s.replicas.push_back(replica_on("vol-pg-1", "n3", "n3"));
+         s.engines[0].modes["vol-pg-1-r-n3"] = "ERR";
+         lose_node(s, 1);
+       },
+       false},
+      {"a node is gone, and so is Longhorn's, which therefore tells nothing",
+       [](auto& s) {
+         s.machines.erase(s.machines.begin() + 1);
+         s.nodes.erase(s.nodes.begin() + 1);
+       },
+       false},
+      {"its copies cannot be counted", [](auto& s) { s.volumes[0].layout = "sharded"; },
+       std::nullopt},
+  };
+  for (const Example& e : examples) {
+    StorageScene scene = storage_scene();
+    e.change(scene);
+    INFO(e.name);
+    CHECK(health(Steps().at(scene)).node_down == e.node_down);
+  }
 }
 
 TEST_CASE("an expansion that does not end is stuck", "[storage]") {

@@ -2,7 +2,13 @@
 # on one node is in faults_storage.sh, with the volumes.
 # shellcheck shell=bash disable=SC2016,SC2153,SC2154 # from lab.sh and $LAB/ports
 
-move_pod() { # POD NODE
+move_pod() { # POD NODE: its volumes are attached there, too
+  local claim
+  for claim in "$1" "$1-wal"; do
+    longhorn PATCH Volume "$(volume_of "$claim")" "{\"spec\": {\"nodeID\": \"$2\"}, \"status\": {\"currentNodeID\": \"$2\"}}"
+    longhorn PATCH Engine "$(volume_of "$claim")-e-0" "{\"spec\": {\"nodeID\": \"$2\"}}"
+    longhorn PATCH VolumeAttachment "$(volume_of "$claim")" "{\"spec\": {\"attachmentTickets\": {\"csi-$claim\": {\"nodeID\": \"$2\"}}}}"
+  done
   kube_patch Pod "$1" "$(jq -nc --arg node "$2" '{spec: {nodeName: $node}}')"
 }
 

@@ -118,8 +118,8 @@ mend_storage_node_gone() {
 }
 shows_storage_node_gone() {
   say "$(verdict_shows "$1" engine_node_lost)" "keelwatch_storage_node_ready{node=\"$(node_of "$1")\"} 0" \
-    "volumes with their other copy there are degraded" \
-    "KeelwatchStorageNodeDown and KeelwatchVolumeUnreachable after 30 min"
+    "volumes with their other copy there are degraded; keelwatch_volume_node_down{...} 1 of each of them" \
+    "KeelwatchStorageNodeDown after 30 min, once"
 }
 
 may_disk_full() { only_standin; }
