@@ -171,6 +171,21 @@ Loss service_failure(const Scene& scene, const Placement& placement) {
       pods, placement.control_plane);
 }
 
+// A bucket from which nothing can be restored is no copy, wherever it lies.
+StorePlace place_of(const Recovery& recovery, const Scene& scene, const NodeMap& nodes) {
+  StorePlace place = place_store(recovery.archive.endpoint, scene.cluster.ns, scene.world,
+                                 scene.config, nodes, scene.storage);
+  if (!place.loss.is_known()) return place;
+  const auto& window = recovery.points->window[static_cast<std::size_t>(Proof::kListed)];
+  if (!window.is_known()) {
+    place.loss = Loss::absent(window.why());
+  } else if (!window.known_value()) {
+    place.loss = Loss::known(happened(), window.observed_at());
+    place.where += ", where no backup can be restored from";
+  }
+  return place;
+}
+
 // Every archive of its own that is known or declared.
 Observed<std::vector<StorePlace>> place_stores(const Scene& scene) {
   using Stores = Observed<std::vector<StorePlace>>;
@@ -183,8 +198,7 @@ Observed<std::vector<StorePlace>> place_stores(const Scene& scene) {
     std::vector<StorePlace> stores;
     for (const Recovery& recovery : scene.recovery.archives) {
       if (recovery.ns != scene.cluster.ns || recovery.cluster != scene.cluster.name) continue;
-      stores.push_back(place_store(recovery.archive.endpoint, scene.cluster.ns, scene.world,
-                                   scene.config, nodes, scene.storage));
+      stores.push_back(place_of(recovery, scene, nodes));
     }
     return stores;
   });

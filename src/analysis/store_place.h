@@ -17,7 +17,8 @@ namespace keelwatch::analysis {
 struct StorePlace {
   std::string endpoint;  // as in model::ArchiveId; empty: AWS's own
   std::string where;     // for people: "host nas", "pod minio/minio-0", "outside"
-  // What has to be lost until the bucket is. Not set up: nobody tells where it lies.
+  // What has to be lost until the bucket is; has happened where nothing can be restored from it.
+  // Not set up: nobody tells where it lies.
   Observed<Failure> loss;
 };
 

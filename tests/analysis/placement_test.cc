@@ -450,6 +450,20 @@ TEST_CASE("a bucket that cannot be followed has no place", "[placement]") {
   }
 }
 
+TEST_CASE("a bucket from which nothing can be restored is no copy", "[placement]") {
+  PlacementBuilder b = three_nodes();
+  b.archive("");  // AWS
+  CHECK(everything(b) == "never");
+  b.stored.backups.clear();
+  CHECK(everything(b) == "n1 n2 n3");
+  const auto moment = b.moment();
+  CHECK(placed(*moment).stores.known_value().at(0).where ==
+        "outside, where no backup can be restored from");
+  // One of which nobody has seen what it holds.
+  b.stored.id.path = "elsewhere";
+  CHECK_THAT(everything(b), Catch::StartsWith("unknown: "));
+}
+
 TEST_CASE("AWS is on none of the nodes", "[placement]") {
   PlacementBuilder b = three_nodes();
   b.archive("");
@@ -483,7 +497,7 @@ TEST_CASE("what is unknown gives no number, and says why", "[placement]") {
   for (const Case& c : cases) {
     model::KubernetesSlice slice = b.kubernetes();
     c.change(slice, gone);
-    const auto moment = PlacementBuilder::moment(std::move(slice));
+    const auto moment = b.moment(std::move(slice));
     INFO(c.name);
     for (const auto& [of, known] :
          {std::pair(LossOf::kData, c.data), std::pair(LossOf::kService, c.service)}) {

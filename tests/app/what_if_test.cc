@@ -86,10 +86,11 @@ default/pg
 }
 
 TEST_CASE("what is unknown is said for what it is", "[what-if]") {
-  model::KubernetesSlice slice = homelab().kubernetes();
+  const PlacementBuilder b = homelab();
+  model::KubernetesSlice slice = b.kubernetes();
   const Why why{Absence::kUnknown, Error(ErrorCode::kTimeout, "no answer for 61s"), "kubernetes"};
   slice.longhorn_replicas = AbsentOfAny{why};
-  const auto result = what_if(*PlacementBuilder::moment(std::move(slice)), lose({"n2"}));
+  const auto result = what_if(*b.moment(std::move(slice)), lose({"n2"}));
   REQUIRE(result);
   CHECK_FALSE(result->survives());
   CHECK(what_if_text(*result) == R"(If n2 is lost:

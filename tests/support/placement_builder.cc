@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/observed.h"
+#include "model/archive_place.h"
 #include "model/assemble.h"
 
 namespace keelwatch::testing {
@@ -149,6 +150,9 @@ void PlacementBuilder::archive(const std::string& endpoint) {
   cluster.backup.object_store = true;
   cluster.backup.destination_path = "s3://backups/";
   cluster.backup.endpoint_url = endpoint;
+  stored.wal(1, 0, 5).backup("20261101T000000", 1, 2);
+  stored.id =
+      model::archive_id(cluster.backup.destination_path, endpoint, cluster.meta.name).value();
 }
 
 std::deque<model::Service>& PlacementBuilder::services() { return services_; }
@@ -203,9 +207,17 @@ std::shared_ptr<const app::Moment> PlacementBuilder::moment(const config::Config
 }
 
 std::shared_ptr<const app::Moment> PlacementBuilder::moment(model::KubernetesSlice kubernetes,
-                                                            const config::Config& config) {
+                                                            const config::Config& config) const {
+  model::Slices all = slices({}, std::move(kubernetes));
+  if (cluster.backup.object_store) {
+    auto archives = std::make_shared<model::ArchiveSlice>();
+    archives->archives.push_back(std::make_shared<const model::Archive>(stored.archive()));
+    all.archives = std::move(archives);
+  }
+  model::Freshness freshness;
+  freshness.archives = std::chrono::hours(48);
   app::State state;
-  return app::step(state, model::assemble(slices({}, std::move(kubernetes)), {}, kNow), config);
+  return app::step(state, model::assemble(all, freshness, kNow), config);
 }
 
 void PlacementBuilder::volume(const std::string& name, const Names& copies) {

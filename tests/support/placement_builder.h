@@ -12,6 +12,7 @@
 #include "app/step.h"
 #include "config/config.h"
 #include "model/world.h"
+#include "tests/support/archive_builder.h"
 #include "tests/support/world_builder.h"
 
 namespace keelwatch::testing {
@@ -36,7 +37,7 @@ class PlacementBuilder {
   model::Pod& bucket(const std::string& ns, const std::string& name, const std::string& node,
                      const Names& copies);
   void behind(const std::string& ns, const std::string& service, const Names& pods);
-  // The Cluster backs up to that endpoint.
+  // The Cluster backs up to that endpoint, where a backup and the WAL behind it are.
   void archive(const std::string& endpoint);
 
   template <typename T>
@@ -58,10 +59,12 @@ class PlacementBuilder {
 
   [[nodiscard]] model::KubernetesSlice kubernetes() const;
   [[nodiscard]] std::shared_ptr<const app::Moment> moment(const config::Config& config = {}) const;
-  [[nodiscard]] static std::shared_ptr<const app::Moment> moment(model::KubernetesSlice kubernetes,
-                                                                 const config::Config& config = {});
+  // The same with other objects of Kubernetes'.
+  [[nodiscard]] std::shared_ptr<const app::Moment> moment(model::KubernetesSlice kubernetes,
+                                                          const config::Config& config = {}) const;
 
   model::Cluster cluster = *cluster_object();
+  ArchiveBuilder stored;  // of the archive
 
  private:
   void volume(const std::string& name, const Names& copies);
