@@ -58,6 +58,7 @@ volume-rebuild-loop    the rebuild of a standby'"'"'s volume begins again and ag
 storage-node-gone      the node of a standby is gone, as Kubernetes and Longhorn see it
 disk-full         Longhorn'"'"'s disk on the node of a standby is nearly full
 attach-stuck      the volume of a standby has been attaching for ever
+attach-elsewhere  a standby'"'"'s Pod waits on another node, and its volumes stay attached where it was
 copies-concentrated    the copies of every instance'"'"'s data are on one node
 standby-with-primary   a standby'"'"'s Pod is on the primary'"'"'s node
 replica-unscheduled    a third copy is wanted and never placed, and Longhorn says healthy

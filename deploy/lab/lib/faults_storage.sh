@@ -147,6 +147,20 @@ shows_attach_stuck() {
   say "$(verdict_shows "$1" attaching)" "KeelwatchVolumeAttachStuck after 10 min"
 }
 
+# The Pod was moved, and nobody lets go of the volume: Longhorn calls it healthy.
+may_attach_elsewhere() { only_standin; }
+break_attach_elsewhere() {
+  admin PATCH "objects?apiVersion=v1&kind=Pod&namespace=$namespace&name=$1" \
+    "{\"spec\": {\"nodeName\": \"$(node_of "$primary")\"}, \"status\": {\"phase\": \"Pending\"}}"
+}
+mend_attach_elsewhere() {
+  admin PATCH "objects?apiVersion=v1&kind=Pod&namespace=$namespace&name=$1" \
+    "{\"spec\": {\"nodeName\": \"$(node_of "$1")\"}, \"status\": {\"phase\": \"Running\"}}"
+}
+shows_attach_elsewhere() {
+  say "$(verdict_shows "$1" attaching), though Longhorn calls the volume healthy" "KeelwatchVolumeAttachStuck after 10 min"
+}
+
 may_copies_concentrated() { only_standin; }
 break_copies_concentrated() {
   local node
