@@ -82,6 +82,7 @@ class Alerting {
   void step(const Moment& moment);
 
   [[nodiscard]] const store::Store& store() const { return store_; }
+  [[nodiscard]] std::string state_file() const { return state_ ? state_->path() : ""; }  // or ""
   // Whether there was no evaluation for three slots, or none since the start for as long.
   [[nodiscard]] bool overdue() const;
   // nullptr before the first step, and when it is overdue.

@@ -1,120 +1,18 @@
 #include "app/api.h"
 
 #include <algorithm>
-#include <cmath>
 #include <optional>
 #include <utility>
 
-#include "base/json.h"
+#include "app/api_answer.h"
 #include "base/time_text.h"
 #include "config/limits.h"
-#include "metrics/text.h"
 #include "promql/engine.h"
 
 namespace keelwatch::app {
 namespace {
 
 using http::Response;
-
-Response json_response(int status, std::string text) {
-  Response response = Response::text(status, std::move(text));
-  response.content_type = "application/json";
-  return response;
-}
-
-Response refuse(int status, std::string_view type, std::string_view message) {
-  JsonWriter json;
-  json.begin_object().member("status", "error").member("errorType", type);
-  json.member("error", message).end_object();
-  return json_response(status, json.take());
-}
-
-Response refuse_parameter(const Error& error) { return refuse(400, "bad_data", error.message()); }
-
-// Of an evaluation.
-Response refuse(const Error& error) {
-  switch (error.code()) {
-    case ErrorCode::kTimeout:
-      return refuse(503, "timeout", error.message());
-    case ErrorCode::kCancelled:
-      return refuse(503, "canceled", error.message());
-    default:
-      return refuse(422, "execution", error.message());
-  }
-}
-
-// Of the query string and an urlencoded body.
-class Parameters {
- public:
-  explicit Parameters(const http::Request& request) : values_(request.query) {
-    if (request.body.empty()) return;
-    const auto form = http::parse_form(request.body);
-    if (form) values_.insert(values_.end(), form->begin(), form->end());
-  }
-  [[nodiscard]] std::string_view get(std::string_view name) const {
-    const auto found = std::find_if(values_.begin(), values_.end(),
-                                    [&](const auto& one) { return one.first == name; });
-    return found == values_.end() ? std::string_view() : found->second;
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> values_;
-};
-
-Error bad_parameter(std::string_view name, std::string_view why) {
-  return Error(ErrorCode::kInvalid,
-               "invalid parameter \"" + std::string(name) + "\": " + std::string(why));
-}
-
-// What WallTime and Duration can hold, and some less: the years 1700 to 2200.
-constexpr double kMaxSeconds = 8.6e9;
-
-// Unix milliseconds.
-Result<std::int64_t> time_parameter(const Parameters& parameters, std::string_view name,
-                                    std::optional<WallTime> otherwise) {
-  const std::string_view text = parameters.get(name);
-  if (text.empty() && otherwise) return to_unix_millis(*otherwise);
-  if (text.empty()) return bad_parameter(name, "missing");
-  const Result<double> seconds = parse_unix_time(text);
-  if (!seconds) return bad_parameter(name, seconds.error().message());
-  if (std::abs(*seconds) > kMaxSeconds) return bad_parameter(name, "out of range");
-  return static_cast<std::int64_t>(std::llround(*seconds * 1000));
-}
-
-Result<Duration> duration_parameter(const Parameters& parameters, std::string_view name,
-                                    std::optional<Duration> otherwise) {
-  const std::string_view text = parameters.get(name);
-  if (text.empty() && otherwise) return *otherwise;
-  const Result<double> seconds = parse_seconds(text);
-  if (!seconds) return bad_parameter(name, seconds.error().message());
-  if (*seconds <= 0 || *seconds > kMaxSeconds) return bad_parameter(name, "out of range");
-  return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
-}
-
-std::string text_of(double value) {
-  std::string text;
-  metrics::append_number(text, value);
-  return text;
-}
-
-// [seconds, "value"]
-void write_point(JsonWriter& json, std::int64_t at_ms, double value) {
-  json.begin_array().raw(text_of(static_cast<double>(at_ms) / 1000)).value(text_of(value));
-  json.end_array();
-}
-
-void write_labels(JsonWriter& json, const Labels& labels) {
-  json.begin_object();
-  for (const LabelView label : labels) json.member(label.name, label.value);
-  json.end_object();
-}
-
-void write_list(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  json.key(name).begin_array();
-  for (const std::string& text : texts) json.value(text);
-  json.end_array();
-}
 
 void write_result(JsonWriter& json, const promql::Answer& answer, std::int64_t at_ms) {
   json.key("result").begin_array();
@@ -178,7 +76,7 @@ Response answered(const Result<promql::Answer>& answer, std::int64_t at_ms) {
 
 Result<promql::Context> context_of(const Parameters& parameters, const Clock& clock,
                                    const std::stop_token& stop) {
-  const Result<Duration> timeout = duration_parameter(parameters, "timeout", kQueryTimeout);
+  const Result<Duration> timeout = parameters.duration("timeout", kQueryTimeout);
   if (!timeout) return timeout.error();
   return promql::Context{.stop = stop,
                          .clock = &clock,
@@ -198,8 +96,6 @@ void write_alert(JsonWriter& json, const rules::Alert& alert) {
   json.member("value", text_of(alert.value)).end_object();
 }
 
-Response not_yet() { return refuse(503, "unavailable", "no evaluation has ended yet"); }
-
 void write_rule(JsonWriter& json, const RuleView& rule) {
   json.begin_object().member("type", "alerting").member("name", rule.name);
   json.member("query", rule.expr).member("state", to_string(rule.state));
@@ -215,7 +111,7 @@ void write_rule(JsonWriter& json, const RuleView& rule) {
 Response serve_query(const store::Queryable& store, const Clock& clock,
                      const http::Request& request, const std::stop_token& stop) {
   const Parameters parameters(request);
-  const Result<std::int64_t> at = time_parameter(parameters, "time", clock.wall());
+  const Result<std::int64_t> at = parameters.time("time", clock.wall());
   if (!at) return refuse_parameter(at.error());
   const Result<promql::Context> context = context_of(parameters, clock, stop);
   if (!context) return refuse_parameter(context.error());
@@ -228,12 +124,12 @@ Response serve_query(const store::Queryable& store, const Clock& clock,
 Response serve_query_range(const store::Queryable& store, const Clock& clock,
                            const http::Request& request, const std::stop_token& stop) {
   const Parameters parameters(request);
-  const Result<std::int64_t> start = time_parameter(parameters, "start", std::nullopt);
+  const Result<std::int64_t> start = parameters.time("start", std::nullopt);
   if (!start) return refuse_parameter(start.error());
-  const Result<std::int64_t> end = time_parameter(parameters, "end", std::nullopt);
+  const Result<std::int64_t> end = parameters.time("end", std::nullopt);
   if (!end) return refuse_parameter(end.error());
   if (*end < *start) return refuse_parameter(bad_parameter("end", "end is before start"));
-  const Result<Duration> step = duration_parameter(parameters, "step", std::nullopt);
+  const Result<Duration> step = parameters.duration("step", std::nullopt);
   if (!step) return refuse_parameter(step.error());
   const auto step_ms = std::chrono::duration_cast<std::chrono::milliseconds>(*step).count();
   if (step_ms < 1) return refuse_parameter(bad_parameter("step", "below a millisecond"));
@@ -246,7 +142,7 @@ Response serve_query_range(const store::Queryable& store, const Clock& clock,
 }
 
 Response serve_alerts(const AlertsView* view) {
-  if (view == nullptr) return not_yet();
+  if (view == nullptr) return not_evaluated_yet();
   JsonWriter json;
   json.begin_object().member("status", "success").key("data").begin_object();
   json.key("alerts").begin_array();
@@ -258,7 +154,7 @@ Response serve_alerts(const AlertsView* view) {
 }
 
 Response serve_rules(const AlertsView* view) {
-  if (view == nullptr) return not_yet();
+  if (view == nullptr) return not_evaluated_yet();
   JsonWriter json;
   json.begin_object().member("status", "success").key("data").begin_object();
   json.key("groups").begin_array();

@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "app/api.h"
+#include "app/api_series.h"
+#include "app/api_status.h"
 #include "app/signals.h"
 #include "app/version.h"
 #include "config/limits.h"
@@ -209,7 +211,6 @@ bool Daemon::start_server() {
 
 http::Router Daemon::make_router() {
   using http::Immediate;
-  using http::Queued;
   using http::Request;
   http::Router router;
   const auto get = [&](const std::string& path, std::function<http::Response(const Request&)> f) {
@@ -228,41 +229,70 @@ http::Router Daemon::make_router() {
   get("/-/ready", [this](const Request&) {
     return stopping_ ? http::Response::text(503, "stopping\n") : front_->serve_ready();
   });
-  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
-  const auto query = [&](const char* method, const std::string& path, Query f) {
-    router.add(
-        method, path,
-        Queued{[this, path, f = std::move(f)](const Request& request, const std::stop_token& stop) {
-          http::Response response = f(request, stop);
-          self_.http_request(path, response.status);
-          return response;
-        }});
-  };
-  query("GET", "/api/v1/explain",
-        [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
-  query("GET", "/api/v1/what-if",
-        [this](const Request& r, const std::stop_token&) { return front_->serve_what_if(r); });
-  for (const char* method : {"GET", "POST"}) {
-    query(method, "/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
-      return serve_query(alerting_->store(), clock_, r, stop);
-    });
-    query(method, "/api/v1/query_range", [this](const Request& r, const std::stop_token& stop) {
-      return serve_query_range(alerting_->store(), clock_, r, stop);
-    });
-  }
-  query("GET", "/api/v1/alerts", [this](const Request&, const std::stop_token&) {
-    return serve_alerts(alerting_->view().get());
-  });
-  query("GET", "/api/v1/rules", [this](const Request&, const std::stop_token&) {
-    return serve_rules(alerting_->view().get());
-  });
-  for (const char* method : {"POST", "PUT"}) {
-    query(method, "/-/reload",
-          [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
-  }
+  add_api(router);
   http::add_pages(router,
                   {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});
   return router;
+}
+
+void Daemon::add_api(http::Router& router) {
+  using http::Request;
+  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
+  const auto counted = [this](const std::string& path, Query f) {
+    return http::Queued{
+        [this, path, f = std::move(f)](const Request& request, const std::stop_token& stop) {
+          http::Response response = f(request, stop);
+          self_.http_request(path, response.status);
+          return response;
+        }};
+  };
+  const auto add = [&](std::initializer_list<const char*> methods, const std::string& path,
+                       const Query& f) {
+    for (const char* method : methods) router.add(method, path, counted(path, f));
+  };
+  const auto get = [&](const std::string& path, std::function<http::Response(const Request&)> f) {
+    add({"GET"}, path,
+        [f = std::move(f)](const Request& r, const std::stop_token&) { return f(r); });
+  };
+  get("/api/v1/explain", [this](const Request& r) { return front_->serve_explain(r); });
+  get("/api/v1/what-if", [this](const Request& r) { return front_->serve_what_if(r); });
+  add({"GET", "POST"}, "/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
+    return serve_query(alerting_->store(), clock_, r, stop);
+  });
+  add({"GET", "POST"}, "/api/v1/query_range",
+      [this](const Request& r, const std::stop_token& stop) {
+        return serve_query_range(alerting_->store(), clock_, r, stop);
+      });
+  add({"GET", "POST"}, "/api/v1/series", [this](const Request& r, const std::stop_token&) {
+    return serve_series(alerting_->store(), r);
+  });
+  add({"GET", "POST"}, "/api/v1/labels", [this](const Request& r, const std::stop_token&) {
+    return serve_labels(alerting_->store(), r);
+  });
+  add({"GET", "POST"}, "/api/v1/format_query",
+      [](const Request& r, const std::stop_token&) { return serve_format_query(r); });
+  add({"GET", "POST"}, "/api/v1/query_exemplars",
+      [](const Request&, const std::stop_token&) { return serve_exemplars(); });
+  get("/api/v1/alerts", [this](const Request&) { return serve_alerts(alerting_->view().get()); });
+  get("/api/v1/rules", [this](const Request&) { return serve_rules(alerting_->view().get()); });
+  get("/api/v1/alerts/history",
+      [this](const Request& r) { return serve_history(alerting_->state_file(), r); });
+  get("/api/v1/alertmanagers",
+      [this](const Request&) { return serve_alertmanagers(alerting_->delivery().get()); });
+  get("/api/v1/targets", [this](const Request&) { return serve_targets(front_->moment().get()); });
+  get("/api/v1/metadata", [](const Request& r) { return serve_metadata(r); });
+  get("/api/v1/status/buildinfo", [](const Request&) { return serve_build_info(); });
+  router.add_prefix("GET", std::string(kLabelPath),
+                    counted(std::string(kLabelPath), [this](const Request& r, const auto&) {
+                      return serve_label_values(alerting_->store(), r);
+                    }));
+  for (const char* method : {"GET", "POST"}) {
+    router.add_prefix(method, "/api/", counted("/api/", [](const Request& r, const auto&) {
+                        return serve_no_such_api(r);
+                      }));
+  }
+  add({"POST", "PUT"}, "/-/reload",
+      [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
 }
 
 http::Response Daemon::serve_reload(const http::Request& request, const std::stop_token& stop) {

@@ -58,6 +58,7 @@ class Daemon {
   void files_changed(const std::vector<std::string>& paths);
   [[nodiscard]] bool start_server();
   [[nodiscard]] http::Router make_router();
+  void add_api(http::Router& router);
   [[nodiscard]] http::Response serve_reload(const http::Request& request,
                                             const std::stop_token& stop);
 

@@ -74,6 +74,11 @@ http::Response Front::serve_metrics(const http::Request& request) {
   return response;
 }
 
+std::shared_ptr<const Moment> Front::moment() const {
+  const Look now = look();
+  return now.believed() ? now.shown->moment : nullptr;
+}
+
 http::Response Front::serve_healthy() const {
   const Look now = look();
   return now.overdue ? now.refusal() : http::Response::text(200, "healthy\n");
