@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/bundled_rules.h"
+#include "base/time_text.h"
 #include "config/limits.h"
 
 namespace keelwatch::app {
@@ -23,7 +24,8 @@ Labels labels_of(const config::LabelPairs& pairs) {
 }
 
 std::string key_of(const rules::Settings& settings) {
-  return settings.external_labels.text() + settings.external_url;
+  return settings.external_labels.text() + settings.external_url + "\n" +
+         format_duration(settings.default_interval);
 }
 
 }  // namespace
@@ -94,6 +96,7 @@ rules::Settings Alerting::settings_of(const config::Config& config) {
   rules::Settings settings;
   settings.external_labels = labels_of(config.alerts.external_labels);
   settings.external_url = config.alerts.external_url;
+  settings.default_interval = config.step_interval;
   settings.silent_source = [this](const Labels& series) {
     return silence_ != nullptr ? silence_->source_of(series) : std::nullopt;
   };
@@ -167,7 +170,7 @@ bool Alerting::is_slot(const Moment& moment, rules::Instant now) {
   return slot;
 }
 
-void Alerting::step(const Moment& moment) {
+std::optional<SteadyTime> Alerting::step(const Moment& moment) {
   const rules::Instant now{moment.world.at, clock_.steady()};
   if (state_ && !restored_) restore(Duration::zero());
   std::vector<rules::Transition> transitions;
@@ -194,6 +197,7 @@ void Alerting::step(const Moment& moment) {
   keep(now, std::move(transitions), moved);
   publish_view(moment, now);
   notifier_.evaluated(now.steady);
+  return rules_->next_deadline();
 }
 
 void Alerting::keep(rules::Instant now, std::vector<rules::Transition> transitions, bool changed) {

@@ -79,7 +79,8 @@ class Alerting {
   void set_config(const config::Config& config, std::shared_ptr<const RulesInForce> rules)
       EXCLUDES(mutex_);
 
-  void step(const Moment& moment);
+  // Returns when it is to be called at the latest, slots apart: a `for` ends then.
+  std::optional<SteadyTime> step(const Moment& moment);
 
   [[nodiscard]] const store::Store& store() const { return store_; }
   [[nodiscard]] std::string state_file() const { return state_ ? state_->path() : ""; }  // or ""

@@ -56,13 +56,15 @@ int Daemon::run() {
   steps_.emplace(clock_, log_, config_,
                  [this](std::shared_ptr<const Moment> moment, Duration took) {
                    self_.step_done(took, moment->slot);
+                   std::optional<SteadyTime> next;
                    try {
-                     alerting_->step(*moment);
+                     next = alerting_->step(*moment);
                    } catch (const std::exception& e) {
                      // Nothing is said to be healthy without an evaluation.
                      log_.error("app", "the rules were not evaluated", {{"err", e.what()}});
                    }
                    front_->show(std::move(moment));
+                   return next;
                  });
   if (!start_server()) return 1;
   sources_.emplace(control_, clock_, log_, config_,

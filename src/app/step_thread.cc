@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -39,22 +40,22 @@ void StepThread::run(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "step");
   while (!stop.stop_requested()) {
     const SteadyTime started = clock_.steady();
-    step_once();
-    Duration interval;
+    const std::optional<SteadyTime> asked = step_once();
+    SteadyTime next;
     {
       MutexLock lock(mutex_);
-      interval = config_->step_interval;
+      next = started + config_->step_interval;
     }
+    if (asked && *asked > started) next = std::min(next, *asked);
     // First the gap that nothing shortens but stop, then whatever comes first: slot or change.
     std::unique_lock<Mutex> lock(mutex_);
     changed_.wait_until(lock, stop, started + kMinimumGap, [] { return false; });
-    changed_.wait_until(lock, stop, started + interval,
-                        [this]() REQUIRES(mutex_) { return dirty_; });
+    changed_.wait_until(lock, stop, next, [this]() REQUIRES(mutex_) { return dirty_; });
   }
-  step_once();
+  (void)step_once();
 }
 
-void StepThread::step_once() {
+std::optional<SteadyTime> StepThread::step_once() {
   model::Slices slices;
   std::shared_ptr<const config::Config> config;
   {
@@ -67,11 +68,12 @@ void StepThread::step_once() {
   try {
     model::World world = model::assemble(slices, freshness_of(*config), clock_.wall(), started_);
     std::shared_ptr<const Moment> moment = step(state_, std::move(world), *config);
-    on_moment_(std::move(moment), clock_.steady() - started);
+    return on_moment_(std::move(moment), clock_.steady() - started);
   } catch (const std::exception& e) {
     // Nothing is published: after three slots the last Moment counts as stale, and an alert says
     // so.
     log_.error("app", "a step failed", {{"err", e.what()}});
+    return std::nullopt;
   }
 }
 

@@ -1,9 +1,11 @@
-// The thread that steps: at every slot of step_interval, and soon after a slice changed, but never
-// more often than every kMinimumGap. It never does I/O and never waits for a source.
+// The thread that steps: at every slot of step_interval, soon after a slice changed, and when the
+// last step's listener asked for it, but never more often than every kMinimumGap. It never does I/O
+// and never waits for a source.
 #pragma once
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <thread>
 
 #include "app/step.h"
@@ -19,8 +21,10 @@ class StepThread {
  public:
   static constexpr Duration kMinimumGap = std::chrono::milliseconds(250);
 
-  // Called on the step thread with each new Moment and how long its step took.
-  using OnMoment = std::function<void(std::shared_ptr<const Moment>, Duration)>;
+  // Called on the step thread with each new Moment and how long its step took. Returns when there
+  // is to be another one at the latest, slots apart; what has passed already asks for nothing.
+  using OnMoment =
+      std::function<std::optional<SteadyTime>(std::shared_ptr<const Moment>, Duration)>;
 
   StepThread(const Clock& clock, Logger& log, std::shared_ptr<const config::Config> config,
              OnMoment on_moment);
@@ -32,7 +36,7 @@ class StepThread {
 
  private:
   void run(const std::stop_token& stop);
-  void step_once();
+  std::optional<SteadyTime> step_once();
 
   const Clock& clock_;
   Logger& log_;

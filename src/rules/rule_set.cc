@@ -161,7 +161,6 @@ std::optional<SteadyTime> RuleSet::next_deadline() const {
     if (other && (!next || *other < *next)) next = other;
   };
   for (const auto& group : groups_) {
-    sooner(group->next_slot());
     for (const Group::AnyRule& rule : group->rules()) {
       const auto* alerting = std::get_if<AlertingRule>(&rule);
       if (alerting != nullptr) sooner(alerting->next_deadline());

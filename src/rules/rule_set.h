@@ -61,7 +61,7 @@ class RuleSet {
   // changed series or have an alert whose `for` has passed.
   void step(const Step& step, std::span<const Labels* const> changed,
             std::vector<Transition>& transitions);
-  // When step() has something to do at the latest: a slot, or the end of a `for`.
+  // When step() has something to do that neither a slot nor a change brings: the end of a `for`.
   [[nodiscard]] std::optional<SteadyTime> next_deadline() const;
 
   // What is to be sent now; it counts as sent. To be called at least every few seconds: a rule that

@@ -2,6 +2,7 @@
 
 #include <catch2/catch.hpp>
 #include <future>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -42,10 +43,31 @@ TEST_CASE("the step thread goes on after a Moment that could not be shown", "[ap
                          [&](const std::shared_ptr<const Moment>& moment, Duration) {
                            if (++calls == 1) throw std::runtime_error("no memory for its page");
                            if (calls == 2) shown.set_value(moment->sequence);
+                           return std::nullopt;
                          });
   REQUIRE(sequence.wait_for(20s) == std::future_status::ready);
   CHECK(sequence.get() == 2);
   CHECK_THAT(log.text(), Catch::Contains("msg=\"a step failed\" err=\"no memory for its page\""));
+}
+
+TEST_CASE("a step comes when the one before asked for it, not only at its slot", "[app]") {
+  const SystemClock clock;
+  Log log;
+  std::promise<Duration> second;
+  std::future<Duration> late = second.get_future();
+  SteadyTime asked;  // of the step thread, as calls
+  int calls = 0;
+  auto config = std::make_shared<config::Config>();
+  config->step_interval = 1h;
+  const StepThread steps(clock, log.logger, config,
+                         [&](const auto&, Duration) -> std::optional<SteadyTime> {
+                           if (++calls == 2) second.set_value(clock.steady() - asked);
+                           if (calls > 1) return std::nullopt;
+                           asked = clock.steady() + 400ms;
+                           return asked;
+                         });
+  REQUIRE(late.wait_for(20s) == std::future_status::ready);
+  CHECK(late.get() >= 0ms);
 }
 
 }  // namespace keelwatch::app
