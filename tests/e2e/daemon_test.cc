@@ -14,10 +14,9 @@
 #include <fstream>
 #include <thread>
 
-#include "tests/standins/kube_api.h"
+#include "tests/e2e/system.h"
 #include "tests/support/certificates.h"
 #include "tests/support/keelwatch_process.h"
-#include "tests/support/postgres_server.h"
 
 using namespace std::chrono_literals;
 
@@ -26,80 +25,14 @@ namespace {
 
 using std::chrono::steady_clock;
 
-constexpr const char* kCluster = R"({
-  "apiVersion": "postgresql.cnpg.io/v1", "kind": "Cluster",
-  "metadata": {"namespace": "default", "name": "pg"},
-  "spec": {"instances": 3},
-  "status": {"phase": "Cluster in healthy state", "currentPrimary": "pg-1",
-             "instances": 3, "readyInstances": 3}})";
-
-standins::KubeApi::Options plain_http() {
-  standins::KubeApi::Options options;
-  options.plain_http = true;
-  return options;
-}
-
 standins::KubeFault fault(standins::KubeFault::Kind kind) {
   standins::KubeFault f;
   f.kind = kind;
   return f;
 }
 
-// pg-1 with its standbys pg-2 and pg-3, and a Cluster object that says so.
-struct System {
-  PostgresServer primary;
-  std::unique_ptr<PostgresServer> second = primary.make_standby("pg-2");
-  std::unique_ptr<PostgresServer> third = primary.make_standby("pg-3");
-  standins::KubeApi api{plain_http()};
-
-  System() {
-    api.install_group("postgresql.cnpg.io");
-    api.put(kCluster);
-  }
-
-  [[nodiscard]] std::string config(const std::string& directory) const {
-    std::ofstream(directory + "/password") << PostgresServer::kPassword;
-    std::ofstream(directory + "/kubeconfig")
-        << "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
-        << "contexts: [{name: c, context: {cluster: k, user: u}}]\n"
-        << "clusters: [{name: k, cluster: {server: \"" << api.url() << "\"}}]\n"
-        << "users: [{name: u, user: {token: \"" << api.token() << "\"}}]\n";
-    const auto instance = [](const char* name, const PostgresServer& server) {
-      return std::string("        - {name: ") + name +
-             ", host: 127.0.0.1, port: " + std::to_string(server.port()) + "}\n";
-    };
-    return "kubernetes: {kubeconfig: " + directory +
-           "/kubeconfig}\n"
-           "postgres:\n"
-           "  interval: 1s\n"
-           "  password_file: " +
-           directory +
-           "/password\n"
-           "  sslmode: disable\n"
-           "  clusters:\n"
-           "    - namespace: default\n"
-           "      name: pg\n"
-           "      instances:\n" +
-           instance("pg-1", primary) + instance("pg-2", *second) + instance("pg-3", *third);
-  }
-};
-
-// A folder for the files that a configuration names.
-struct Folder {
-  std::string path;
-  Folder() {
-    std::string pattern = "/tmp/keelwatch-e2e.XXXXXX";
-    path = mkdtemp(pattern.data());
-  }
-  ~Folder() { (void)!system(("rm -rf " + path).c_str()); }
-};
-
 std::string instance(const std::string& family, const std::string& pod) {
   return family + "{namespace=\"default\",cluster=\"pg\",pod=\"" + pod + "\"}";
-}
-std::string state(const std::string& pod, const std::string& name) {
-  return "keelwatch_replication_standby_state{namespace=\"default\",cluster=\"pg\",pod=\"" + pod +
-         "\",state=\"" + name + "\"}";
 }
 std::string replay_lag(const std::string& pod) {
   return "keelwatch_replication_lag_bytes{namespace=\"default\",cluster=\"pg\",pod=\"" + pod +

@@ -10,43 +10,14 @@
 #include "tests/notifier/notifier_fixture.h"
 #include "tests/support/alertmanager_server.h"
 #include "tests/support/scripted_server.h"
+#include "tests/support/webhook.h"
 
 using namespace std::chrono_literals;
 
 namespace keelwatch::notifier {
 namespace {
 
-// What reaches the webhook: "A firing", "A resolved", ...
-class Webhook {
- public:
-  [[nodiscard]] std::string url() const { return server_.url("/"); }
-  [[nodiscard]] int times(const std::string& what) const {
-    const std::lock_guard lock(mutex_);
-    return static_cast<int>(std::ranges::count(heard_, what));
-  }
-  void set_status(int status) {
-    const std::lock_guard lock(mutex_);
-    status_ = status;
-  }
-
- private:
-  std::string answer(const testing::ScriptedRequest& request) {
-    const std::lock_guard lock(mutex_);
-    if (status_ != 200) return testing::http_response(status_, "");
-    JsonReader reader;
-    reader.parse(request.body)["alerts"].for_each([&](JsonValue alert) {
-      heard_.push_back(std::string(alert["labels"]["alertname"].string().value_or("")) + " " +
-                       std::string(alert["status"].string().value_or("")));
-    });
-    return testing::http_response(200, "");
-  }
-
-  mutable std::mutex mutex_;
-  std::vector<std::string> heard_;
-  int status_ = 200;
-  testing::ScriptedServer server_{
-      testing::answer_each([this](const testing::ScriptedRequest& r) { return answer(r); })};
-};
+using testing::Webhook;
 
 std::string config_with(const Webhook& webhook, const std::string& more = "") {
   return "route:\n  receiver: phone\n  group_by: ['...']\n  group_wait: 1s\n"

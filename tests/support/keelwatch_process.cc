@@ -40,16 +40,28 @@ KeelwatchProcess::KeelwatchProcess(const std::string& config, std::vector<std::s
   if (mkdtemp(pattern.data()) == nullptr) throw std::runtime_error("mkdtemp");
   directory_ = pattern;
   std::ofstream(config_file()) << config;
-  arguments.insert(arguments.begin(), {KEELWATCH_BINARY_DIR "/keelwatch", "--config.file",
-                                       config_file(), "--web.listen-address", "127.0.0.1:0"});
-  pid_ = spawn(arguments, directory_ + "/log");
+  arguments_ = {KEELWATCH_BINARY_DIR "/keelwatch", "--config.file", config_file(),
+                "--web.listen-address", "127.0.0.1:0"};
+  arguments_.insert(arguments_.end(), arguments.begin(), arguments.end());
+  start();
+}
+
+void KeelwatchProcess::start() {
+  const std::size_t before = log().size();
+  pid_ = spawn(arguments_, directory_ + "/log");
   const auto give_up = steady_clock::now() + 20s;
-  while ((port_ = port_in(log())) == 0) {
+  while ((port_ = port_in(log().substr(before))) == 0) {
     if (wait_exit(0s) || steady_clock::now() > give_up) {
       throw std::runtime_error("keelwatch did not start:\n" + log());
     }
     std::this_thread::sleep_for(5ms);
   }
+}
+
+void KeelwatchProcess::kill_and_restart() {
+  kill(pid_, SIGKILL);
+  (void)wait_exit(5s);
+  start();
 }
 
 KeelwatchProcess::~KeelwatchProcess() {

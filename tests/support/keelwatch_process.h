@@ -40,11 +40,16 @@ class KeelwatchProcess {
                                                  Duration limit = std::chrono::seconds(20)) const;
 
   void signal(int number) const;
+  // Ends it at once (SIGKILL) and starts it again, on another port, with the same files.
+  void kill_and_restart();
   // Waits for the end; the exit code, or nothing after `limit`.
   [[nodiscard]] std::optional<int> wait_exit(Duration limit);
 
  private:
+  void start();
+
   std::string directory_;
+  std::vector<std::string> arguments_;
   pid_t pid_ = 0;
   int port_ = 0;
 };
