@@ -39,7 +39,7 @@ class RealKubeApi {
                       const std::set<int>& accepted = {});
 
   void install(const std::string& group);
-  void uninstall(const std::string& group);
+  void uninstall(const std::string& group, const std::string& plural = "");  // "": all kinds
 
   void put(std::string_view json);
   void patch(const standins::KubeRef& ref, std::string_view json,
