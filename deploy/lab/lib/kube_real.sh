@@ -18,6 +18,8 @@ find_kube_apiserver() {
   KEELWATCH_CRDS=${KEELWATCH_CRDS:-$checkout/../shared/crds}
   cluster_crd=$(find "$KEELWATCH_CRDS" -path '*cnpg*' -name clusters.yaml 2>/dev/null | sort -V | tail -n 1)
   [ -n "$cluster_crd" ] || die "--real: no CNPG clusters.yaml below $KEELWATCH_CRDS (KEELWATCH_CRDS)"
+  store_crd=$(find "$KEELWATCH_CRDS" -path '*barman*' -name objectstores.yaml 2>/dev/null | sort -V | tail -n 1)
+  [ -n "$store_crd" ] || die "--real: no objectstores.yaml of the Barman Cloud plugin below $KEELWATCH_CRDS (KEELWATCH_CRDS)"
   longhorn_crds=$KEELWATCH_CRDS/longhorn-v$longhorn_version/crds.yaml
   [ -f "$longhorn_crds" ] || die "--real: no $longhorn_crds (KEELWATCH_CRDS)"
 }
@@ -69,12 +71,14 @@ put_real_objects() {
   for kind in clusters poolers databases scheduledbackups backups; do
     [ ! -f "${cluster_crd%/*}/$kind.yaml" ] || put_definition "${cluster_crd%/*}/$kind.yaml"
   done
+  put_definition "$store_crd"
   mkdir -p "$definitions"
   csplit --quiet --elide-empty-files --prefix "$definitions/longhorn-" "$longhorn_crds" '/^---/' '{*}'
   for kind in "$definitions"/longhorn-*; do
     ! grep -q '^kind: CustomResourceDefinition' "$kind" || put_definition "$kind"
   done
   wait_for 20 is_served postgresql.cnpg.io/v1 clusters || die "the Cluster CRD was not established"
+  wait_for 20 is_served barmancloud.cnpg.io/v1 objectstores || die "the ObjectStore CRD was not established"
   for kind in volumes engines replicas nodes instancemanagers volumeattachments settings backuptargets engineimages; do
     wait_for 20 is_served longhorn.io/v1beta2 "$kind" || die "Longhorn's CRD of $kind was not established"
   done
