@@ -4,11 +4,15 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "app/step.h"
-#include "base/time_text.h"
 #include "tests/contract/service_account.h"
+#include "tests/contract/storage_words.h"
 #include "tests/support/longhorn_shapes.h"
 
 namespace keelwatch::testing {
@@ -237,41 +241,6 @@ std::shared_ptr<const app::Moment> assessed(KubernetesReader& reader) {
   return app::step(state, model::assemble(all, patient, now), config::Config{});
 }
 
-// ---- in words
-
-std::string listed(const std::vector<std::string>& names) {
-  std::string text;
-  for (const std::string& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
-std::string copies_of(const analysis::PlacedVolume& volume, const app::Moment& moment) {
-  const analysis::Assessment& all = moment.assessment;
-  const auto copies = analysis::usable_copies(volume, all.storage_nodes,
-                                              all.placement.nodes.known_value(), moment.world);
-  const auto* known = copies.if_known();
-  if (known == nullptr) return "nodes that are not told";
-  const std::string nodes = known->nodes.empty() ? "no node" : listed(known->nodes);
-  return nodes + (known->unverified ? ", unverified" : "");
-}
-
-// "db/pg-1 ok (2 of 2 copies) on node-1, node-2\n" and so on.
-std::string verdicts(const app::Moment& moment) {
-  const analysis::Assessment& all = moment.assessment;
-  const analysis::StorageView view{all.volumes, all.storage_nodes};
-  std::string text;
-  for (const analysis::StorageVolume& volume : all.storage.volumes) {
-    text += volume.ns + "/" + volume.claim + " ";
-    const auto* health = volume.health.if_known();
-    text += health == nullptr
-                ? volume.health.why().error.message()
-                : std::string(analysis::to_string(health->verdict)) + " (" + health->detail + ")";
-    const analysis::PlacedVolume* placed = view.find(volume.ns, volume.claim);
-    text += " on " + (placed == nullptr ? "nothing" : copies_of(*placed, moment)) + "\n";
-  }
-  return text;
-}
-
 std::string expected_verdicts(const Version& version, const LonghornShapes& shapes) {
   std::map<std::string, std::string> lines;
   for (const auto& [claim, verdict] : kRecorded) lines[claim] = verdict;
@@ -284,60 +253,6 @@ std::string expected_verdicts(const Version& version, const LonghornShapes& shap
   for (std::size_t at = text.find(placeholder); at != std::string::npos;
        at = text.find(placeholder)) {
     text.replace(at, placeholder.size(), shapes.hour_ago());
-  }
-  return text;
-}
-
-// What it takes to lose the data and the service of each cluster.
-std::string losses(const app::Moment& moment) {
-  std::string text;
-  for (const analysis::Placement& cluster : moment.assessment.placement.clusters) {
-    for (std::size_t of = 0; of < analysis::kLossOfCount; ++of) {
-      text += cluster.cluster + " " + std::string(analysis::kLossesOf[of]) + ": ";
-      const auto& loss = cluster.smallest[of][0];
-      if (!loss.is_known()) {
-        text += loss.why().error.message();
-      } else if (!loss.known_value().domains) {
-        text += "nothing takes it";
-      } else if (loss.known_value().domains->empty()) {
-        text += "gone";
-      } else {
-        text += listed(*loss.known_value().domains);
-      }
-      text += "\n";
-    }
-  }
-  return text;
-}
-
-// What settings, Nodes and backup targets say.
-std::string surroundings(const app::Moment& moment) {
-  const analysis::Storage& storage = moment.assessment.storage;
-  std::string text;
-  const auto& settings = moment.world.kubernetes->longhorn_settings.known_value();
-  for (const char* engine : {"v1", "v2"}) {
-    text += std::string(engine) + " has ";
-    text += analysis::longhorn_setting(settings, "default-replica-count", engine).value_or("no") +
-            " copies\n";
-  }
-  for (const analysis::StorageDisk& disk : storage.disks) {
-    const auto* limit = disk.limit_bytes.if_known();
-    text += disk.node + ": ";
-    text += limit != nullptr && *limit ? std::to_string(**limit) + " bytes may be promised"
-                                       : "nobody knows what may be promised";
-    text += "\n";
-  }
-  for (const auto& [name, available] : storage.backup_targets) {
-    text += "target " + name +
-            (available.known_value() == true ? " is there\n" : " cannot be reached\n");
-  }
-  for (const analysis::StorageVolume& volume : storage.volumes) {
-    const auto* health = volume.health.if_known();
-    if (health == nullptr || !health->backup_success) continue;
-    if (volume.claim.starts_with("pg-")) {
-      text +=
-          volume.claim + " was backed up at " + format_rfc3339(*health->backup_success, 0) + "\n";
-    }
   }
   return text;
 }
@@ -363,12 +278,12 @@ void check_that_definitions_are_enforced(KubeServer& server, const LonghornShape
 }
 
 const char* const kLosses =
-    "pg data: node-1, node-2, node-3\n"
-    "pg service: node-1, node-2\n"  // pg-3 has no Pod
-    "pg data_and_backups: it has no archive\n"
-    "sick data: node-1, node-2\n"
-    "sick service: node-1\n"
-    "sick data_and_backups: it has no archive\n";
+    "pg data: node-1, node-2, node-3; zone-a, zone-b\n"
+    "pg service: node-1, node-2; zone-a, zone-b\n"  // pg-3 has no Pod
+    "pg data_and_backups: it has no archive; it has no archive\n"
+    "sick data: node-1, node-2; zone-a, zone-b\n"
+    "sick service: node-1; zone-b\n"
+    "sick data_and_backups: it has no archive; it has no archive\n";
 const char* const kSurroundings =
     "v1 has 3 copies\n"
     "v2 has 3 copies\n"
@@ -379,6 +294,75 @@ const char* const kSurroundings =
 const char* const kBackups =
     "target default cannot be reached\n"
     "pg-1 was backed up at 2026-11-20T03:00:00Z\n";
+
+// What happens next, as the watch tells it.
+struct Step {
+  const char* name;
+  std::function<void(KubeServer&)> happens;
+  std::string pg_1;
+  std::string pg_2;
+  std::string loss;  // the first line of losses()
+};
+
+std::vector<Step> steps_of(const LonghornShapes& shapes) {
+  const std::string volume = shapes.volume_of("pg-2");
+  const std::string copy = volume + "-r-00000002";
+  const auto longhorn = [](const char* kind, const std::string& name) {
+    return KubeRef{"longhorn.io/v1beta2", kind, "longhorn-system", name};
+  };
+  const KubeRef engine = longhorn("Engine", volume + "-e-0");
+  return {
+      {"the rebuild gets on",
+       [=](KubeServer& server) {
+         server.patch_status(
+             engine, R"({"status":{"rebuildStatus":{"tcp://10.42.0.11:10000":{"progress":80}}}})");
+       },
+       "ok (2 of 2 copies) on node-1, node-2",
+       "rebuilding (1 of 2 copies, rebuilding: 80 %) on node-2",
+       "pg data: node-1, node-2, node-3; zone-a, zone-b"},
+      {"the rebuild ends",
+       [=](KubeServer& server) {
+         server.patch(longhorn("Replica", copy),
+                      R"({"spec":{"healthyAt":")" + shapes.hour_ago() + R"("}})");
+         server.patch_status(engine, R"({"status":{"rebuildStatus":null,"replicaModeMap":{")" +
+                                         copy + R"(":"RW"}}})");
+         server.patch_status(longhorn("Volume", volume),
+                             R"({"status":{"robustness":"healthy","lastDegradedAt":""}})");
+       },
+       "ok (2 of 2 copies) on node-1, node-2", "ok (2 of 2 copies) on node-2, node-3",
+       "pg data: node-1, node-2, node-3; zone-a, zone-b"},
+      {"a node is lost",
+       [=](KubeServer& server) {
+         server.patch_status({"v1", "Node", "", "node-2"},
+                             R"({"status":{"conditions":[{"type":"Ready","status":"Unknown",
+                                 "reason":"NodeStatusUnknown"}]}})");
+         server.patch_status(longhorn("Node", "node-2"),
+                             R"({"status":{"conditions":[{"type":"Ready","status":"False",
+                 "reason":"KubernetesNodeNotReady","message":"","lastProbeTime":"",
+                 "lastTransitionTime":""}]}})");
+         server.patch_status(engine, R"({"status":{"currentState":"unknown"}})");
+       },
+       "degraded (1 of 2 copies) on node-1",
+       "engine_node_lost (it is attached to node-2, which is down) on node-3, unverified",
+       "pg data: node-1, node-3; zone-b"},
+  };
+}
+
+void check_steps(KubeServer& server, KubernetesReader& reader, const LonghornShapes& shapes) {
+  for (const Step& step : steps_of(shapes)) {
+    INFO(step.name);
+    step.happens(server);
+    const auto has_come = [&](const auto&) {
+      return verdict_of(*assessed(reader), "pg-1") == step.pg_1 &&
+             verdict_of(*assessed(reader), "pg-2") == step.pg_2;
+    };
+    CHECK(reader.until(has_come, std::chrono::seconds(10)));
+    const auto moment = assessed(reader);
+    CHECK(verdict_of(*moment, "pg-1") == step.pg_1);
+    CHECK(verdict_of(*moment, "pg-2") == step.pg_2);
+    CHECK_THAT(losses(*moment), Catch::StartsWith(step.loss + "\n"));
+  }
+}
 
 }  // namespace
 
@@ -416,6 +400,8 @@ TEST_CASE("the same storage has the same verdicts in every version of Longhorn",
     const auto without = assessed(reader);
     CHECK(verdicts(*without) == verdicts(*moment));
     CHECK(surroundings(*without) == kSurroundings);
+
+    check_steps(*server.api, reader, shapes);
   }
 }
 

@@ -52,12 +52,8 @@ LonghornShapes::LonghornShapes(const std::string& version, WallTime now)
   std::ifstream file(KEELWATCH_SOURCE_DIR "/tests/testdata/longhorn/" + version + ".json");
   if (!file) throw std::runtime_error("no recording of Longhorn " + version);
   Json recorded = Json::parse(file);
-  for (Json& object : recorded.at("items")) {
-    if (object.at("kind") == "PersistentVolumeClaim" && name_of(object) == kRecordedClaim) {
-      recorded_volume_ = object.at("spec").at("volumeName");
-    }
-    objects_.push_back(std::move(object));
-  }
+  for (Json& object : recorded.at("items")) objects_.push_back(std::move(object));
+  recorded_volume_ = volume_of(kRecordedClaim);
 }
 
 nlohmann::json LonghornShapes::renamed(const Json& object, const std::string& volume,
@@ -136,6 +132,15 @@ std::vector<std::string> LonghornShapes::objects() const {
 std::size_t LonghornShapes::count(const std::string& api_version, const std::string& kind) const {
   return static_cast<std::size_t>(
       std::ranges::count_if(objects_, [&](const Json& o) { return is(o, api_version, kind); }));
+}
+
+std::string LonghornShapes::volume_of(const std::string& claim) const {
+  for (const Json& object : objects_) {
+    if (object.at("kind") == "PersistentVolumeClaim" && name_of(object) == claim) {
+      return object.at("spec").at("volumeName");
+    }
+  }
+  throw std::logic_error("no claim " + claim);
 }
 
 std::string LonghornShapes::disk_of(const std::string& node) const {

@@ -44,6 +44,8 @@ class LonghornShapes {
   [[nodiscard]] std::vector<std::string> objects() const;  // each as JSON
   [[nodiscard]] std::size_t count(const std::string& api_version, const std::string& kind) const;
   [[nodiscard]] std::string hour_ago() const { return hour_ago_; }
+  // Longhorn's name of the volume of a recorded claim.
+  [[nodiscard]] std::string volume_of(const std::string& claim) const;
   // The ID of the one disk of a node.
   [[nodiscard]] std::string disk_of(const std::string& node) const;
 
