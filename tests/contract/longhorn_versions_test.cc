@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <map>
 #include <optional>
 #include <string>
@@ -403,6 +404,68 @@ TEST_CASE("the same storage has the same verdicts in every version of Longhorn",
 
     check_steps(*server.api, reader, shapes);
   }
+}
+
+TEST_CASE("an upgrade of Longhorn changes definitions and objects, and no verdict",
+          "[contract][longhorn]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  INFO(server.api->name());
+  const auto verdicts_of = [](std::vector<std::pair<std::string, std::string>> wanted) {
+    std::string text;
+    for (const auto& [claim, verdict] : wanted) text += claim + " " + verdict + "\n";
+    return text;
+  };
+  std::vector<std::pair<std::string, std::string>> recorded;
+  for (const auto& [claim, verdict] : kRecorded) recorded.emplace_back(claim, verdict);
+  const std::string before = verdicts_of(recorded);
+  recorded.emplace_back(kSharded[0], kSharded[1]);
+  const std::string after = verdicts_of(recorded);
+
+  server.api->uninstall("longhorn.io");
+  std::optional<DefinitionsOf> definitions(std::in_place, "1.8");
+  server.api->install("longhorn.io");
+  const LonghornShapes old_shapes("1.8", SystemClock().wall());
+  for (const std::string& object : old_shapes.objects()) server.api->put(object);
+  KubernetesReader reader = server.reader({});
+  const auto show = [&](const std::string& wanted) {
+    return reader.until([&](const auto& s) {
+      return s.longhorn_volumes.is_known() && s.longhorn_settings.is_known() &&
+             verdicts(*assessed(reader)) == wanted;
+    });
+  };
+  REQUIRE(show(before));
+
+  definitions.reset();
+  definitions.emplace("1.12");
+  // While the reader reads: for seconds one kind after the other is replaced.
+  auto upgraded = std::async(std::launch::async, [&] { server.api->upgrade("longhorn.io"); });
+  std::string lost;  // why one of them was not known for a moment
+  while (upgraded.wait_for(std::chrono::seconds(0)) != std::future_status::ready) {
+    (void)reader.until(
+        [&](const auto& slice) {
+          if (!slice.longhorn_volumes.is_known())
+            lost = slice.longhorn_volumes.why().error.message();
+          if (!slice.longhorn_settings.is_known())
+            lost = slice.longhorn_settings.why().error.message();
+          return false;
+        },
+        std::chrono::milliseconds(500));
+  }
+  upgraded.get();
+  reader.run_for(std::chrono::seconds(2));
+  CHECK(lost == "");
+  CHECK(verdicts(*assessed(reader)) == before);
+  CHECK_FALSE(is_per_engine(reader, "default-replica-count"));
+  // Longhorn's managers write their objects anew, each in its own time.
+  for (std::string object : LonghornShapes("1.12", SystemClock().wall()).objects()) {
+    for (std::size_t at = 0; (at = object.find("pvc-00000012-", at)) != std::string::npos;) {
+      object.replace(at, 13, "pvc-00000008-");
+    }
+    server.api->put(object);
+  }
+  CHECK(show(after));
+  CHECK(verdicts(*assessed(reader)) == after);
+  CHECK(reader.until([&](const auto&) { return is_per_engine(reader, "default-replica-count"); }));
 }
 
 }  // namespace keelwatch::testing

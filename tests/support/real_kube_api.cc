@@ -280,6 +280,18 @@ void RealKubeApi::install(const std::string& group) {
   for (const auto& [name, definition] : definitions_of(group)) {
     request("POST", kCrds, definition, "application/yaml", {409});
   }
+  await_served(group);
+}
+
+void RealKubeApi::upgrade(const std::string& group) {
+  for (const auto& [name, definition] : definitions_of(group)) {
+    request("PATCH", kCrds + "/" + name + "?fieldManager=upgrade&force=true", definition,
+            "application/apply-patch+yaml");
+  }
+  await_served(group);
+}
+
+void RealKubeApi::await_served(const std::string& group) {
   for (const KubeResource& one : standins::known_custom_resources(group)) {
     if (request("GET", kCrds + "/" + one.qualified(), "", "", {404}).status == 404) continue;
     await(one.qualified() + " is served", [&] {
