@@ -34,9 +34,8 @@ run_peers() {
   # The faults that the API server has a part in; the others are those of the default tier.
   check "lab end to end, real kube-apiserver" timeout --kill-after=60 1500 tests/e2e/lab_test --real --idle 0 \
     backup-overdue archiver-noop standby-cut failover operator-lease-stale cluster-phase-stuck phase-unknown \
-    volume-degraded volume-rebuilding \
-    volume-rebuild-stuck storage-node-gone disk-full attach-stuck copies-concentrated replica-unscheduled \
-    engine-outdated volume-rebuild-loop api-hang api-stop api-403
+    volume-degraded volume-rebuilding volume-rebuild-stuck storage-node-gone disk-full attach-stuck copies-concentrated \
+    replica-unscheduled engine-outdated volume-rebuild-loop api-hang api-stop api-403
   run_restores_with_peers
 }
 
