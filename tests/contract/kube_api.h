@@ -49,8 +49,12 @@ class KubeServer {
   // The custom kinds of an API group ("postgresql.cnpg.io"). The real server reads their
   // definitions from the folders of KEELWATCH_CRDS, and keeps an installed group for later tests:
   // one that needs it absent uninstalls it (20 s) first. uninstall() of an absent one does nothing.
+  // uninstall_kind(): one of its kinds ("backuptargets"). upgrade(): the definitions that are in
+  // KEELWATCH_CRDS now take the place of the installed ones, under their objects; watches end.
   virtual void install(const std::string& group) = 0;
   virtual void uninstall(const std::string& group) = 0;
+  virtual void uninstall_kind(const std::string& group, const std::string& plural) = 0;
+  virtual void upgrade(const std::string& group) = 0;
 
   // Creates or replaces one object, its status included, its namespace made when missing.
   virtual void put(std::string_view json) = 0;

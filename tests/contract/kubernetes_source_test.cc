@@ -7,6 +7,7 @@
 #include <fstream>
 #include <set>
 
+#include "tests/contract/kube_reader.h"
 #include "tests/contract/service_account.h"
 
 using namespace std::chrono_literals;
@@ -121,6 +122,28 @@ TEST_CASE("a list of many pages arrives whole, in order and at once", "[contract
   REQUIRE(reader.until([](const KubernetesSlice& s) { return s.pods.is_known(); }));
   CHECK(pods_text(reader.slice()) == expected);
   CHECK(reader.report("Pod").requests >= 9);
+}
+
+TEST_CASE("lists of an EndpointSlice that are empty come as null, and are empty",
+          "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  server.api->put(R"({"apiVersion":"discovery.k8s.io/v1","kind":"EndpointSlice",
+      "metadata":{"namespace":"nobody","name":"pg-rw-1",
+                  "labels":{"kubernetes.io/service-name":"pg-rw"}},
+      "addressType":"IPv4","endpoints":[],"ports":[]})");
+  const Json object =
+      get_json(*server.api, "/apis/discovery.k8s.io/v1/namespaces/nobody/endpointslices/pg-rw-1");
+  CHECK(object.at("endpoints").is_null());
+  CHECK(object.at("ports").is_null());
+
+  KubernetesReader reader = server.reader({"nobody"});
+  REQUIRE(reader.until([](const KubernetesSlice& s) {
+    return s.endpoint_slices.is_known() && !s.endpoint_slices.known_value().empty();
+  }));
+  const auto& slice = *reader.slice().endpoint_slices.known_value().front();
+  CHECK(slice.service == "pg-rw");
+  CHECK(slice.endpoints.empty());
+  CHECK(reader.report("EndpointSlice").errors.empty());
 }
 
 TEST_CASE("several namespaces are one sorted list, and others stay outside",

@@ -32,8 +32,10 @@ run_peers() {
   check "rules in Prometheus 3" check_rules_prometheus_3
   run_part "deploy in a real kube-apiserver" tests/peers/deploy build/release/keelwatch
   # The faults that the API server has a part in; the others are those of the default tier.
-  check "lab end to end, real kube-apiserver" timeout --kill-after=60 1200 tests/e2e/lab_test --real --idle 0 \
-    standby-cut failover operator-lease-stale cluster-phase-stuck phase-unknown api-hang api-stop api-403
+  check "lab end to end, real kube-apiserver" timeout --kill-after=60 1500 tests/e2e/lab_test --real --idle 0 \
+    backup-overdue archiver-noop standby-cut failover operator-lease-stale cluster-phase-stuck phase-unknown \
+    volume-degraded volume-rebuilding volume-rebuild-stuck storage-node-gone disk-full attach-stuck copies-concentrated \
+    replica-unscheduled engine-outdated volume-rebuild-loop api-hang api-stop api-403
   run_restores_with_peers
 }
 

@@ -112,6 +112,13 @@ class KubeApi::Impl {
     schedule_bookmarks();
   }
 
+  // A copy: the store's own goes with it.
+  void uninstall(KubeResource resource) REQUIRES(mutex_) {
+    store_.uninstall(resource);
+    watches_.pump();
+    watches_.end_all_of(resource);
+  }
+
   mutable Mutex mutex_;
   Options options_;  // not changed after the constructor
   std::string ca_pem_;
@@ -330,11 +337,14 @@ void KubeApi::install_group(std::string_view group) {
 void KubeApi::uninstall_group(std::string_view group) {
   const MutexLock lock(impl_->mutex_);
   for (const KubeResource* resource : impl_->store_.resources()) {
-    if (resource->group != group) continue;
-    const KubeResource gone = *resource;
-    impl_->store_.uninstall(gone);
-    impl_->watches_.pump();
-    impl_->watches_.end_all_of(gone);
+    if (resource->group == group) impl_->uninstall(*resource);
+  }
+}
+
+void KubeApi::uninstall_kind(std::string_view group, std::string_view plural) {
+  const MutexLock lock(impl_->mutex_);
+  for (const KubeResource* resource : impl_->store_.resources()) {
+    if (resource->group == group && resource->plural == plural) impl_->uninstall(*resource);
   }
 }
 

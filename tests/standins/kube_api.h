@@ -76,6 +76,7 @@ class KubeApi {
   void install(KubeResource resource);
   void install_group(std::string_view group);
   void uninstall_group(std::string_view group);
+  void uninstall_kind(std::string_view group, std::string_view plural);
 
   // One object or a List, as JSON. Returns how many. Unlike the API server's own POST this keeps
   // `status`: a test states the object that a controller would have completed.

@@ -74,6 +74,15 @@ bool has_finalizers(const Json& value) {
   return it != value["metadata"].end() && it->is_array() && !it->empty();
 }
 
+// Lists that are never left out and, once stored, are null when empty. Of the kinds of
+// kube_catalogue.cc only EndpointSlices have such.
+void settle_lists(Json& value) {
+  if (text_at(value, "kind") != "EndpointSlice") return;
+  for (const char* list : {"endpoints", "ports"}) {
+    if (!value.contains(list) || value[list].empty()) value[list] = nullptr;
+  }
+}
+
 // The metadata of `value` as the server would store it; `before` is null for a creation.
 void settle_metadata(Json& value, const Json& before) {
   Json& metadata = value["metadata"];
@@ -198,6 +207,7 @@ void KubeStore::put_one(Json value) {
   const bool is_new = before == table.objects.end();
   const Json old = is_new ? Json() : Json::parse(before->second->text);
   settle_metadata(value, old);
+  settle_lists(value);
   if (!is_new) {
     if (same_but_version(old, value)) return;
     if (old["metadata"].contains("deletionTimestamp") && !has_finalizers(value)) {

@@ -27,6 +27,12 @@ class StandIn final : public KubeServer {
   std::string token() const override { return api_.token(); }
   void install(const std::string& group) override { api_.install_group(group); }
   void uninstall(const std::string& group) override { api_.uninstall_group(group); }
+  void uninstall_kind(const std::string& group, const std::string& plural) override {
+    api_.uninstall_kind(group, plural);
+  }
+  void upgrade(const std::string& group) override {
+    api_.cut_watches(standins::KubeApi::Cut::kClean, "/apis/" + group + "/");
+  }
   void put(std::string_view json) override { api_.put(json); }
   void patch(const KubeRef& ref, std::string_view json) override { patch_one(ref, json); }
   void patch_status(const KubeRef& ref, std::string_view json) override { patch_one(ref, json); }
@@ -79,6 +85,10 @@ class Real final : public KubeServer {
   std::string token() const override { return api_->reader_token(); }
   void install(const std::string& group) override { api_->install(group); }
   void uninstall(const std::string& group) override { api_->uninstall(group); }
+  void uninstall_kind(const std::string& group, const std::string& plural) override {
+    api_->uninstall(group, plural);
+  }
+  void upgrade(const std::string& group) override { api_->upgrade(group); }
   void put(std::string_view json) override {
     const auto object = nlohmann::json::parse(json);
     objects_.push_back({object.at("apiVersion"), object.at("kind"),

@@ -28,6 +28,8 @@ namespace {
 const std::string kScript = KEELWATCH_SOURCE_DIR "/tests/peers/kube-apiserver";
 const std::string kReader = "keelwatch";  // name of its namespace, ServiceAccount and ClusterRole
 const std::string kCrds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+// A field that the definition does not have is refused instead of dropped in silence.
+const std::string kStrict = "?fieldValidation=Strict";
 
 std::string contents_of(const std::filesystem::path& path) {
   std::ifstream file(path);
@@ -278,6 +280,18 @@ void RealKubeApi::install(const std::string& group) {
   for (const auto& [name, definition] : definitions_of(group)) {
     request("POST", kCrds, definition, "application/yaml", {409});
   }
+  await_served(group);
+}
+
+void RealKubeApi::upgrade(const std::string& group) {
+  for (const auto& [name, definition] : definitions_of(group)) {
+    request("PATCH", kCrds + "/" + name + "?fieldManager=upgrade&force=true", definition,
+            "application/apply-patch+yaml");
+  }
+  await_served(group);
+}
+
+void RealKubeApi::await_served(const std::string& group) {
   for (const KubeResource& one : standins::known_custom_resources(group)) {
     if (request("GET", kCrds + "/" + one.qualified(), "", "", {404}).status == 404) continue;
     await(one.qualified() + " is served", [&] {
@@ -287,11 +301,13 @@ void RealKubeApi::install(const std::string& group) {
   }
 }
 
-void RealKubeApi::uninstall(const std::string& group) {
+void RealKubeApi::uninstall(const std::string& group, const std::string& plural) {
   for (const auto& [name, definition] : definitions_of(group)) {
+    if (!plural.empty() && name != plural + "." + group) continue;
     request("DELETE", kCrds + "/" + name, "", "", {404});
   }
   for (const KubeResource& one : standins::known_custom_resources(group)) {
+    if (!plural.empty() && one.plural != plural) continue;
     await(one.qualified() + " is gone", [&] {
       return request("GET", collection_of(one, "") + "?limit=1", "", "", {404, 429, 503}).status ==
              404;
@@ -309,15 +325,15 @@ void RealKubeApi::put(std::string_view json) {
   }
   const std::string collection = collection_of(resource, space);
   const std::string path = collection + "/" + object.at("metadata").at("name").get<std::string>();
-  const RawResponse before = request("GET", path, "", "", {404});
-  if (before.status == 404) {
-    request("POST", collection, object.dump());
-  } else {
-    object["metadata"]["resourceVersion"] = Json::parse(before.body)["metadata"]["resourceVersion"];
-    request("PUT", path, object.dump());
+  const RawResponse made =
+      request("POST", collection + kStrict, object.dump(), "application/json", {409});
+  if (made.status == 409) {
+    const auto before = Json::parse(request("GET", path).body);
+    object["metadata"]["resourceVersion"] = before["metadata"]["resourceVersion"];
+    request("PUT", path + kStrict, object.dump());
   }
   if (object.contains("status")) {
-    request("PATCH", path + "/status", Json{{"status", object["status"]}}.dump(),
+    request("PATCH", path + "/status" + kStrict, Json{{"status", object["status"]}}.dump(),
             "application/merge-patch+json");
   }
 }
@@ -325,7 +341,7 @@ void RealKubeApi::put(std::string_view json) {
 void RealKubeApi::patch(const KubeRef& ref, std::string_view json, std::string_view subresource) {
   std::string path = path_of(ref);
   if (!subresource.empty()) path.append("/").append(subresource);
-  request("PATCH", path, json, "application/merge-patch+json");
+  request("PATCH", path + kStrict, json, "application/merge-patch+json");
 }
 
 void RealKubeApi::remove(const KubeRef& ref) {

@@ -39,7 +39,8 @@ class RealKubeApi {
                       const std::set<int>& accepted = {});
 
   void install(const std::string& group);
-  void uninstall(const std::string& group);
+  void upgrade(const std::string& group);
+  void uninstall(const std::string& group, const std::string& plural = "");  // "": all kinds
 
   void put(std::string_view json);
   void patch(const standins::KubeRef& ref, std::string_view json,
@@ -54,6 +55,7 @@ class RealKubeApi {
   void expire_history();
 
  private:
+  void await_served(const std::string& group);
   void make_reader();
   void write_rights();
   void await_right(const std::string& group, const std::string& resource, bool allowed);

@@ -147,7 +147,7 @@ def cluster_object: ([$pods[] | select(.role == "primary")][0].name) as $primary
                   lastTransitionTime: $now}]}};
 
 {apiVersion: "v1", kind: "List", items: [
-  {apiVersion: "v1", kind: "Namespace", metadata: {name: "cnpg-system"}},
+  ("cnpg-system", "longhorn-system" | {apiVersion: "v1", kind: "Namespace", metadata: {name: .}}),
   ($pods[] | node), ($pods[] | claims | volume, claim),
   service("rw"; {"cnpg.io/instanceRole": "primary"}),
   service("ro"; {"cnpg.io/instanceRole": "replica"}),

@@ -1,10 +1,6 @@
 # Sourced by faults.sh: faults of the archive of WAL and of base backups.
 # shellcheck shell=bash disable=SC2016,SC2153,SC2154 # from lab.sh and $LAB/ports
 
-needs_standin() {
-  [ "$mode" = standin ] || die "the objects of the Barman Cloud plugin are only in the stand-in"
-}
-
 # archive_segments N: N segments go to the archive, or are taken for archived.
 archive_segments() {
   local i
@@ -19,7 +15,6 @@ archiver_went_on() { [ "$(archiver_count "$1")" -gt "$2" ]; } # archived_count|f
 
 # The plugin is gone from the Cluster, its ScheduledBackup and ObjectStore stay: nothing is archived,
 # and pg_stat_archiver says that all is well.
-may_archiver_noop() { needs_standin; }
 break_archiver_noop() {
   local before
   before=$(archiver_count archived_count)
@@ -96,7 +91,6 @@ shows_bucket_hang() {
 }
 
 # The newest backup is of three days ago, in the archive and in the objects, and the schedule is daily.
-may_backup_overdue() { needs_standin; }
 break_backup_overdue() {
   local id
   rm -rf "$LAB/faults.d/backup-overdue"

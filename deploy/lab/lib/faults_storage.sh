@@ -1,21 +1,22 @@
 # Sourced by faults.sh: Longhorn under the lab, which exists in its objects only, and its faults.
-# The stand-in of the Kubernetes API serves them; the volume is that of the Pod's data.
+# The volume is that of the Pod's data.
 # shellcheck shell=bash disable=SC2016,SC2153,SC2154 # from lab.sh and $LAB/ports
 
 longhorn_objects() {
   jq -n --argjson pods "$(lab_pods)" --arg cluster "$cluster" --arg namespace "$namespace" \
-    --arg now "$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)" --arg version 1.11.3 \
+    --arg now "$(date -u -d '-1 hour' +%Y-%m-%dT%H:%M:%SZ)" --arg version "$longhorn_version" \
     -f "$lab_source/config/longhorn_objects.jq"
 }
 
 # Also undoes what a fault has changed, but not what it has added.
-put_longhorn_objects() {
-  [ "$mode" = standin ] || return 0
-  admin PUT objects "$(longhorn_objects)"
-}
+put_longhorn_objects() { put_objects "$(longhorn_objects)"; }
 
-longhorn() { # METHOD KIND NAME [PATCH]
-  admin "$1" "objects?apiVersion=longhorn.io/v1beta2&kind=$2&namespace=longhorn-system&name=$3" "${@:4}"
+longhorn() { # PATCH|DELETE KIND NAME [PATCH]
+  if [ "$1" = DELETE ]; then
+    delete_object longhorn.io/v1beta2 "$2" "$3" longhorn-system
+  else
+    patch_object longhorn.io/v1beta2 "$2" "$3" "$4" longhorn-system
+  fi
 }
 
 now_second() { date -u +%Y-%m-%dT%H:%M:%SZ; }
@@ -43,7 +44,6 @@ call_degraded() { # POD
     "{\"status\": {\"robustness\": \"degraded\", \"lastDegradedAt\": \"$(now_second)\"}}"
 }
 
-may_volume_degraded() { only_standin; }
 break_volume_degraded() {
   longhorn PATCH Replica "$(far_copy_of "$1")" \
     "{\"spec\": {\"failedAt\": \"$(now_second)\", \"lastFailedAt\": \"$(now_second)\"}, \"status\": {\"currentState\": \"error\"}}"
@@ -62,7 +62,6 @@ begin_rebuild() { # POD PER-CENT
   call_degraded "$1"
 }
 
-may_volume_rebuilding() { only_standin; }
 break_volume_rebuilding() {
   begin_rebuild "$1" 3
   start helper-rebuild "$lab_source/lib/rebuild" "$1"
@@ -76,7 +75,6 @@ shows_volume_rebuilding() {
     "no alert: a copy is being made"
 }
 
-may_volume_rebuild_stuck() { only_standin; }
 break_volume_rebuild_stuck() { begin_rebuild "$1" 42; }
 mend_volume_rebuild_stuck() { put_longhorn_objects; }
 shows_volume_rebuild_stuck() {
@@ -84,7 +82,6 @@ shows_volume_rebuild_stuck() {
     "KeelwatchVolumeRebuildStalled after 15 min"
 }
 
-may_volume_rebuild_loop() { only_standin; }
 break_volume_rebuild_loop() {
   call_degraded "$1"
   for _ in 1 2 3; do
@@ -99,12 +96,11 @@ shows_volume_rebuild_loop() {
   say "$(verdict_shows "$1" rebuild_loop)" "keelwatch_volume_rebuild_starts{...} 3" "KeelwatchVolumeRebuildLoop"
 }
 
-may_storage_node_gone() { only_standin; }
 break_storage_node_gone() {
   local node since
   node=$(node_of "$1")
   since=$(now_second)
-  admin PATCH "objects?apiVersion=v1&kind=Node&name=$node" "{\"status\": {\"conditions\": [
+  patch_object v1 Node "$node" "{\"status\": {\"conditions\": [
     {\"type\": \"Ready\", \"status\": \"Unknown\", \"reason\": \"NodeStatusUnknown\", \"lastTransitionTime\": \"$since\"}]}}"
   longhorn PATCH Node "$node" "{\"status\": {\"conditions\": [
     {\"type\": \"Ready\", \"status\": \"False\", \"reason\": \"KubernetesNodeNotReady\", \"lastTransitionTime\": \"$since\"}]}}"
@@ -112,7 +108,7 @@ break_storage_node_gone() {
   longhorn PATCH Engine "$(volume_of "$1")-e-0" '{"status": {"currentState": "unknown"}}'
 }
 mend_storage_node_gone() {
-  admin PATCH "objects?apiVersion=v1&kind=Node&name=$(node_of "$1")" "{\"status\": {\"conditions\": [
+  patch_object v1 Node "$(node_of "$1")" "{\"status\": {\"conditions\": [
     {\"type\": \"Ready\", \"status\": \"True\", \"reason\": \"KubeletReady\", \"lastTransitionTime\": \"$(now_second)\"}]}}"
   put_longhorn_objects
 }
@@ -122,7 +118,6 @@ shows_storage_node_gone() {
     "KeelwatchStorageNodeDown after 30 min, once"
 }
 
-may_disk_full() { only_standin; }
 break_disk_full() {
   longhorn PATCH Node "$(node_of "$1")" "{\"status\": {\"diskStatus\": {\"default-disk\": {\"storageAvailable\": 1073741824,
     \"conditions\": [{\"type\": \"Ready\", \"status\": \"True\"},
@@ -135,7 +130,6 @@ shows_disk_full() {
 }
 
 # As it was seen: the nodes are ready, the Pods wait, and Longhorn says "attaching" for hours.
-may_attach_stuck() { only_standin; }
 break_attach_stuck() {
   longhorn PATCH VolumeAttachment "$(volume_of "$1")" "{\"status\": {\"attachmentTicketStatuses\": {\"csi-$1\": {\"satisfied\": false,
     \"conditions\": [{\"type\": \"Satisfied\", \"status\": \"False\", \"reason\": \"AttachedNodeNotReady\", \"lastTransitionTime\": \"$(now_second)\"}]}}}}"
@@ -161,7 +155,6 @@ shows_attach_elsewhere() {
   say "$(verdict_shows "$1" attaching), though Longhorn calls the volume healthy" "KeelwatchVolumeAttachStuck after 10 min"
 }
 
-may_copies_concentrated() { only_standin; }
 break_copies_concentrated() {
   local node
   node=$(node_of "$primary")
@@ -178,11 +171,10 @@ shows_copies_concentrated() {
     "KeelwatchOneNodeHoldsAllData after 30 min"
 }
 
-may_replica_unscheduled() { only_standin; }
 break_replica_unscheduled() {
   local volume
   volume=$(volume_of "$1")
-  admin PUT objects "$(longhorn_objects | jq -c --arg name "$(far_copy_of "$1")" --arg new "$volume-r-none" '
+  put_objects "$(longhorn_objects | jq -c --arg name "$(far_copy_of "$1")" --arg new "$volume-r-none" '
     .items[] | select(.kind == "Replica" and .metadata.name == $name)
     | .metadata.name = $new | .spec.nodeID = "" | .spec.diskID = "" | .spec.healthyAt = "" | .status.currentState = "stopped"')"
   longhorn PATCH Volume "$volume" "{\"spec\": {\"numberOfReplicas\": 3}, \"status\": {\"conditions\": [
@@ -198,7 +190,6 @@ shows_replica_unscheduled() {
     "KeelwatchVolumeReplicaUnscheduled after 30 min"
 }
 
-may_engine_outdated() { only_standin; }
 break_engine_outdated() {
   longhorn PATCH Engine "$(volume_of "$1")-e-0" '{"status": {"currentImage": "longhornio/longhorn-engine:v1.9.0"}}'
   longhorn PATCH Volume "$(volume_of "$1")" \

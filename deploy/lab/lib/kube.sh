@@ -1,6 +1,8 @@
 # Sourced by the lab's commands: the Kubernetes API that describes the lab, either the stand-in
-# (tests/standins) or the real kube-apiserver of the peers tier with Debian's etcd.
+# (tests/standins) or the real kube-apiserver of the peers tier (kube_real.sh).
 # shellcheck shell=bash disable=SC2153,SC2154 # from lab.sh and $LAB/ports
+
+. "$lab_source/lib/kube_real.sh"
 
 # [{name, address, role, node}] of the instances.
 lab_pods() {
@@ -41,32 +43,38 @@ expiry_of() { # POD
 
 # kube_patch KIND NAME PATCH [NAMESPACE]: a JSON merge patch of an object, status included.
 kube_patch() {
-  local group plural in=${4:-$namespace} part code
+  local group
   case $1 in
-    Cluster) group=postgresql.cnpg.io/v1 plural=clusters ;;
-    Pooler) group=postgresql.cnpg.io/v1 plural=poolers ;;
-    Pod) group=v1 plural=pods ;;
-    EndpointSlice) group=discovery.k8s.io/v1 plural=endpointslices ;;
-    Backup) group=postgresql.cnpg.io/v1 plural=backups ;;
-    ScheduledBackup) group=postgresql.cnpg.io/v1 plural=scheduledbackups ;;
-    ObjectStore) group=barmancloud.cnpg.io/v1 plural=objectstores ;;
-    Lease) group=coordination.k8s.io/v1 plural=leases ;;
-    Deployment) group=apps/v1 plural=deployments ;;
+    Cluster | Pooler | Backup | ScheduledBackup) group=postgresql.cnpg.io/v1 ;;
+    Pod) group=v1 ;;
+    EndpointSlice) group=discovery.k8s.io/v1 ;;
+    ObjectStore) group=barmancloud.cnpg.io/v1 ;;
+    Lease) group=coordination.k8s.io/v1 ;;
+    Deployment) group=apps/v1 ;;
     *) die "kube_patch: $1?" ;;
   esac
+  patch_object "$group" "$1" "$2" "$3" "${4:-$namespace}"
+}
+
+patch_object() { # GROUP/VERSION KIND NAME PATCH [NAMESPACE]
   if [ "$mode" = standin ]; then
-    admin PATCH "objects?apiVersion=$group&kind=$1&namespace=$in&name=$2" "$3"
-    return
+    admin PATCH "objects?apiVersion=$1&kind=$2&name=$3${5:+&namespace=$5}" "$4"
+  else
+    patch_real_object "$@"
   fi
-  [ $group = v1 ] && group=api/v1 || group=apis/$group
-  for part in '' /status; do
-    # A kind with a status subresource takes nothing but status there, and no status elsewhere.
-    local body
-    body=$(jq -c "if \"$part\" == \"\" then del(.status) else {status} | select(.status) end" <<<"$3")
-    case $body in "" | "{}") continue ;; esac
-    code=$(kube_request PATCH "/$group/namespaces/$in/$plural/$2$part" "$body" application/merge-patch+json)
-    [ "$code" = 200 ] || die "PATCH of $1 $2$part: $code $(<"$LAB/kube/answer")"
-  done
+}
+
+# put_objects JSON: one object or a List, each with its status, new or in the place of the old one.
+put_objects() {
+  if [ "$mode" = standin ]; then admin PUT objects "$1"; else put_list <(echo "$1") replace; fi
+}
+
+delete_object() { # GROUP/VERSION KIND NAME [NAMESPACE]
+  if [ "$mode" = standin ]; then
+    admin DELETE "objects?apiVersion=$1&kind=$2&name=$3${4:+&namespace=$4}"
+  else
+    delete_real_object "$@"
+  fi
 }
 
 # ---- the operator
@@ -134,112 +142,4 @@ start_standin_kube() {
 # admin METHOD PATH [BODY]: the door of the stand-in.
 admin() {
   fetch -X "$1" "http://127.0.0.1:$API_ADMIN_PORT/_admin/$2" ${3:+--data-binary "$3"} >/dev/null
-}
-
-# ---- the real one
-
-kube_request() { # METHOD PATH [BODY] -> HTTP code; the answer is in $LAB/kube/answer
-  curl --silent --max-time 10 --cacert "$LAB/kube/ca.crt" -o "$LAB/kube/answer" -w '%{http_code}' \
-    -X "$1" "https://127.0.0.1:$API_PORT$2" -H "Authorization: Bearer $(secret kube-admin-token)" \
-    -H "Content-Type: ${4:-application/json}" ${3:+--data-binary @-} <<<"${3:-}"
-}
-
-kube_ready() { [ "$(kube_request GET /readyz)" = 200 ]; }
-
-find_kube_apiserver() {
-  if [ -z "${KEELWATCH_KUBE_APISERVER:-}" ]; then
-    KEELWATCH_KUBE_APISERVER=$("$checkout/tests/peers/build" kube-apiserver | tail -n 1) ||
-      die "--real: tests/peers/build kube-apiserver failed"
-  fi
-  KEELWATCH_CRDS=${KEELWATCH_CRDS:-$checkout/../shared/crds}
-  cluster_crd=$(find "$KEELWATCH_CRDS" -path '*cnpg*' -name clusters.yaml 2>/dev/null | sort -V | tail -n 1)
-  [ -n "$cluster_crd" ] || die "--real: no CNPG clusters.yaml below $KEELWATCH_CRDS (KEELWATCH_CRDS)"
-}
-
-start_real_kube() {
-  local fresh=0
-  find_kube_apiserver
-  if ! running etcd; then
-    fresh=1
-    start etcd etcd --data-dir "$LAB/kube/etcd" --listen-client-urls "http://127.0.0.1:$ETCD_PORT" \
-      --advertise-client-urls "http://127.0.0.1:$ETCD_PORT" --unsafe-no-fsync \
-      --listen-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" \
-      --initial-advertise-peer-urls "http://127.0.0.1:$ETCD_PEER_PORT" \
-      --initial-cluster "default=http://127.0.0.1:$ETCD_PEER_PORT"
-    wait_ready etcd 20 fetch "http://127.0.0.1:$ETCD_PORT/health"
-  fi
-  if ! running kube-api; then
-    fresh=1
-    start_apiserver
-  fi
-  [ $fresh = 0 ] || put_real_objects
-}
-
-start_apiserver() {
-  local folder=$LAB/kube
-  [ -s "$folder/service-account.key" ] ||
-    openssl genrsa -out "$folder/service-account.key" 2048 2>/dev/null
-  [ -s "$folder/apiserver.crt" ] || {
-    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 3650 -subj /CN=lab-kube \
-      -addext "subjectAltName=IP:127.0.0.1,DNS:localhost" -keyout "$folder/apiserver.key" \
-      -out "$folder/apiserver.crt" 2>/dev/null
-    cp "$folder/apiserver.crt" "$folder/ca.crt"
-  }
-  (umask 077 && printf '%s,admin,admin,"system:masters"\n%s,keelwatch,keelwatch\n' \
-    "$(secret kube-admin-token)" "$(secret kube-token)" >"$folder/tokens.csv")
-  start kube-api "$KEELWATCH_KUBE_APISERVER" --etcd-servers "http://127.0.0.1:$ETCD_PORT" \
-    --authorization-mode RBAC --token-auth-file "$folder/tokens.csv" --bind-address 127.0.0.1 \
-    --secure-port "$API_PORT" --tls-cert-file "$folder/apiserver.crt" \
-    --tls-private-key-file "$folder/apiserver.key" --cert-dir "$folder" \
-    --service-account-key-file "$folder/service-account.key" \
-    --service-account-signing-key-file "$folder/service-account.key" \
-    --service-account-issuer https://kubernetes.default.svc --service-cluster-ip-range 10.96.0.0/16 \
-    --disable-admission-plugins ServiceAccount,TaintNodesByCondition
-  wait_ready kube-api 60 kube_ready
-}
-
-put_real_objects() {
-  local kind
-  for kind in clusters poolers databases scheduledbackups backups; do
-    [ ! -f "${cluster_crd%/*}/$kind.yaml" ] ||
-      kube_put /apis/apiextensions.k8s.io/v1/customresourcedefinitions \
-        "$(<"${cluster_crd%/*}/$kind.yaml")" application/yaml
-  done
-  wait_for 20 crd_established || die "the Cluster CRD was not established"
-  put_list "$lab_source/config/rbac.json"
-  put_list <(lab_objects)
-}
-
-# Status is dropped from a POST of a kind with a status subresource: it is written afterwards.
-put_list() { # FILE
-  local object path name code
-  while read -r object; do
-    path=$(jq -r '
-      {Node: "nodes", PersistentVolume: "persistentvolumes", PersistentVolumeClaim: "persistentvolumeclaims",
-       Service: "services", Cluster: "clusters", Pod: "pods", ClusterRole: "clusterroles",
-       ClusterRoleBinding: "clusterrolebindings", EndpointSlice: "endpointslices", Deployment: "deployments",
-       Namespace: "namespaces", Lease: "leases", Pooler: "poolers"}[.kind] as $plural
-      | (if .apiVersion == "v1" then "/api/v1" else "/apis/" + .apiVersion end)
-        + (if .metadata.namespace then "/namespaces/" + .metadata.namespace else "" end) + "/" + $plural' <<<"$object")
-    kube_put "$path" "$object"
-    if jq -e '.status' <<<"$object" >/dev/null; then
-      name=$(jq -r .metadata.name <<<"$object")
-      code=$(kube_request PATCH "$path/$name/status" "$(jq -c '{status}' <<<"$object")" \
-        application/merge-patch+json)
-      [ "$code" = 200 ] || die "status of $path/$name: $code $(<"$LAB/kube/answer")"
-    fi
-  done < <(jq -c '.items[]' "$1")
-}
-
-kube_put() { # COLLECTION OBJECT [TYPE]
-  local code
-  code=$(kube_request POST "$1" "$2" "${3:-application/json}")
-  case $code in
-    201 | 409) ;;
-    *) die "POST $1: $code $(<"$LAB/kube/answer")" ;;
-  esac
-}
-
-crd_established() {
-  [ "$(kube_request GET "/apis/postgresql.cnpg.io/v1/namespaces/$namespace/clusters")" = 200 ]
 }

@@ -12,6 +12,7 @@ PATH=/usr/lib/postgresql/15/bin:/usr/sbin:/sbin:$PATH
 namespace=default
 cluster=pg
 pods=(pg-1 pg-2 pg-3)
+longhorn_version=1.11.3
 
 # Who is primary moves with a failover; it is kept in the lab's folder.
 load_primary() {
