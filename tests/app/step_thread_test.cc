@@ -7,8 +7,10 @@
 #include <string>
 
 #include "base/mutex.h"
+#include "tests/support/placement_builder.h"
 
 using namespace std::chrono_literals;
+using namespace keelwatch::testing;
 
 namespace keelwatch::app {
 namespace {
@@ -68,6 +70,32 @@ TEST_CASE("a step comes when the one before asked for it, not only at its slot",
                          });
   REQUIRE(late.wait_for(20s) == std::future_status::ready);
   CHECK(late.get() >= 0ms);
+}
+
+// Kinds are listed one after the other: at a start, any of them may be there without the others.
+TEST_CASE("a step ends whatever two kinds of objects are not known", "[app]") {
+  PlacementBuilder b = three_nodes();
+  b.proxies("ingress", "pooler-rw", {"n1", "n3"});
+  b.bucket("default", "minio", "n3", {"n3"});
+  b.claim("local", "pg-1", "PG_WAL", {});
+  b.pv_of("local").csi_driver.clear();
+  b.pv_of("local").node_affinity = {"n1"};
+  b.archive("http://minio:9000");
+  const model::KubernetesSlice whole = b.kubernetes();
+  const AbsentOfAny unknown{
+      Why{Absence::kUnknown, Error(ErrorCode::kUnavailable, "not listed yet"), "kubernetes"}};
+  int steps = 0;
+  model::KubernetesSlice::for_each_kind([&](auto first) {
+    model::KubernetesSlice without_one = whole;
+    without_one.*first = unknown;
+    model::KubernetesSlice::for_each_kind([&](auto second) {
+      model::KubernetesSlice without_two = without_one;
+      without_two.*second = unknown;
+      CHECK_NOTHROW(b.moment(std::move(without_two)));
+      ++steps;
+    });
+  });
+  CHECK(steps > 800);
 }
 
 }  // namespace keelwatch::app

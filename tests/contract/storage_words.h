@@ -18,8 +18,10 @@ inline std::string listed(const std::vector<std::string>& names) {
 
 inline std::string copies_of(const analysis::PlacedVolume& volume, const app::Moment& moment) {
   const analysis::Assessment& all = moment.assessment;
-  const auto copies = analysis::usable_copies(volume, all.storage_nodes,
-                                              all.placement.nodes.known_value(), moment.world);
+  const analysis::NodeMap* nodes_known = all.placement.nodes.if_known();
+  if (nodes_known == nullptr) return "nodes that are not known";
+  const auto copies =
+      analysis::usable_copies(volume, all.storage_nodes, *nodes_known, moment.world);
   const auto* known = copies.if_known();
   if (known == nullptr) return "nodes that are not told";
   const std::string nodes = known->nodes.empty() ? "no node" : listed(known->nodes);
