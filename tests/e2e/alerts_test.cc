@@ -1,5 +1,8 @@
 // The pager as a user has it: keelwatch before a real Alertmanager, killed, doubled and blinded
 // while alerts wait, fire and end. What counts is what arrives at the webhook.
+#include <sys/wait.h>
+
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <chrono>
 #include <csignal>
@@ -11,12 +14,16 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "base/json.h"
 #include "base/time_text.h"
 #include "tests/e2e/system.h"
 #include "tests/support/alertmanager_server.h"
 #include "tests/support/keelwatch_process.h"
+#include "tests/support/raw_http.h"
+#include "tests/support/scripted_server.h"
+#include "tests/support/spawn.h"
 #include "tests/support/webhook.h"
 
 using namespace std::chrono_literals;
@@ -169,6 +176,50 @@ void kill_in_rounds(int rounds) {
   }
 }
 
+// Debian's Prometheus, which asks a keelwatch every 5 s and evaluates as often.
+class PrometheusServer {
+ public:
+  PrometheusServer(const Folder& folder, const KeelwatchProcess& keelwatch,
+                   const AlertmanagerServer& alertmanager) {
+    const std::string file = folder.path + "/prometheus.yml";
+    std::ofstream(file) << "global: {scrape_interval: 5s, evaluation_interval: 5s}\n"
+                        << "rule_files: [" << folder.path << "/at-once.yaml]\n"
+                        << "alerting: {alertmanagers: [{static_configs: [{targets: [\""
+                        << alertmanager.url().substr(7) << "\"]}]}]}\n"
+                        << "scrape_configs: [{job_name: k, static_configs: [{targets: [\"127.0.0.1:"
+                        << keelwatch.port() << "\"]}]}]\n";
+    pid_ = spawn(
+        {"prometheus", "--config.file=" + file, "--storage.tsdb.path=" + folder.path + "/tsdb",
+         "--web.listen-address=127.0.0.1:" + std::to_string(unused_port())},
+        folder.path + "/prometheus.log");
+  }
+  ~PrometheusServer() {
+    ::kill(pid_, SIGTERM);
+    waitpid(pid_, nullptr, 0);
+  }
+  PrometheusServer(const PrometheusServer&) = delete;
+  PrometheusServer& operator=(const PrometheusServer&) = delete;
+
+ private:
+  pid_t pid_ = 0;
+};
+
+// Whether an Alertmanager has the alert, and it fires.
+bool fires_at(const AlertmanagerServer& alertmanager, const std::string& name) {
+  const RawResponse answer = RawHttp({alertmanager.url(), "", ""}).request("GET", "/api/v2/alerts");
+  return answer.body.find("\"alertname\":\"" + name + "\"") != std::string::npos;
+}
+
+// Milliseconds from `breaks` until each Alertmanager has the alert, `times` times.
+struct Delays {
+  std::vector<double> ours;
+  std::vector<double> theirs;
+};
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 std::string cluster_with(int ready) {
   std::string object = kCluster;
   const std::string text = "\"readyInstances\": 3";
@@ -185,6 +236,59 @@ TEST_CASE("keelwatch killed at random moments loses no alert and ends none", "[e
 TEST_CASE("keelwatch killed 201 times loses no alert and ends none",
           "[.][e2e][long:alerts-kill-loop]") {
   kill_in_rounds(67);
+}
+
+TEST_CASE("an alert without for is with Alertmanager at once, and Prometheus' is not",
+          "[.][e2e][long:time-to-alert]") {
+  Pager pager;
+  const AlertmanagerServer theirs("route: {receiver: nobody}\nreceivers: [{name: nobody}]\n");
+  std::ofstream(pager.folder.path + "/at-once.yaml")
+      << "groups: [{name: at-once, rules: [\n"
+      << "{alert: StandbyGone, expr: 'keelwatch_instance_up{pod=\"pg-2\"} == 0'},\n"
+      << "{alert: FewReady, expr: 'keelwatch_cluster_instances_ready < 3'}]}]\n";
+  std::string config = pager.config("a");
+  config.replace(config.find("/rules.yaml"), 11, "/at-once.yaml");
+  const KeelwatchProcess keelwatch(config);
+  const PrometheusServer prometheus(pager.folder, keelwatch, theirs);
+  std::mt19937 random{std::random_device{}()};
+
+  const auto measure = [&](const std::string& alert, const auto& breaks, const auto& mends) {
+    Delays delays;
+    for (int i = 0; i < 15; ++i) {
+      INFO(alert << " " << i);
+      REQUIRE(comes(
+          90s, [&] { return !fires_at(pager.alertmanager, alert) && !fires_at(theirs, alert); }));
+      REQUIRE(keelwatch.wait_for(state("pg-2", "streaming"), 1, 30s));
+      std::this_thread::sleep_for(std::chrono::milliseconds(1000 + random() % 5000));
+      breaks();
+      const auto broken = steady_clock::now();
+      const auto took = [&](const AlertmanagerServer& alertmanager) {
+        REQUIRE(comes(30s, [&] { return fires_at(alertmanager, alert); }));
+        return std::chrono::duration<double, std::milli>(steady_clock::now() - broken).count();
+      };
+      delays.ours.push_back(took(pager.alertmanager));
+      delays.theirs.push_back(took(theirs));
+      mends();
+    }
+    const double ours = median(delays.ours);
+    CHECK(ours <= 500);
+    CHECK(ours < median(delays.theirs));
+    if (const char* figures = std::getenv("KEELWATCH_FIGURES")) {
+      std::ofstream(figures, std::ios::app)
+          << alert << ": median " << ours << " ms, Prometheus at 5 s/5 s " << median(delays.theirs)
+          << " ms\n";
+    }
+  };
+  PostgresServer& standby = *pager.system.second;
+  measure(
+      "StandbyGone", [&] { standby.kill9(); },
+      [&] {
+        REQUIRE(standby.wait_stopped(20s));
+        standby.start();
+      });
+  measure(
+      "FewReady", [&] { pager.system.api.put(cluster_with(2)); },
+      [&] { pager.system.api.put(cluster_with(3)); });
 }
 
 TEST_CASE("two at once page once, and either may die or go blind", "[e2e]") {
