@@ -73,9 +73,12 @@ Alerting::Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
   std::vector<rules::Transition> transitions;
   rules_->load(rules->groups, rules->disabled, {clock.wall(), clock.steady()}, nullptr,
                transitions);
-  if (config.alerts.state_file.empty()) return;
-  state_ = std::make_unique<state::AlertState>(config.alerts.state_file, clock, log, self);
-  restore(kLoadPatience);
+  bool known = false;
+  if (!config.alerts.state_file.empty()) {
+    state_ = std::make_unique<state::AlertState>(config.alerts.state_file, clock, log, self);
+    known = restore(kLoadPatience);
+  }
+  if (!known && !config.alerts.alertmanagers.empty()) ask_back(config);
 }
 
 Alerting::~Alerting() = default;
@@ -100,21 +103,60 @@ rules::Settings Alerting::settings_of(const config::Config& config) {
   return settings;
 }
 
-// A file that cannot be read in time may be soon: until then nothing is written over it.
-void Alerting::restore(Duration patience) {
+// A file that cannot be read in time may be soon: until then nothing is written over it. False if
+// nothing is known of the alerts.
+bool Alerting::restore(Duration patience) {
   const Result<state::KeptAlerts> kept = state_->load(patience);
-  if (!kept && kept.error().code() == ErrorCode::kTimeout) return;
+  if (!kept && kept.error().code() == ErrorCode::kTimeout) return false;
   restored_ = true;
   if (!kept) {
     log_.error("app", "the state of alerts cannot be read, they start afresh",
                {{"file", state_->path()}, {"err", kept.error()}});
-    return;
+    return false;
   }
-  if (!kept->written_at) return;
+  if (!kept->written_at) return false;
   const rules::Instant now{clock_.wall(), clock_.steady()};
   std::vector<rules::Transition> transitions;
   rules_->restore(kept->rules, *kept->written_at, now, transitions);
   keep(now, std::move(transitions), true);
+  return true;
+}
+
+namespace {
+
+// Those of other keelwatch processes, which watch other namespaces, are theirs.
+std::set<std::string> watched_namespaces(const config::Config& config) {
+  const config::Kubernetes& kubernetes = config.kubernetes;
+  if (kubernetes.namespaces.empty()) return {};
+  std::set<std::string> names(kubernetes.namespaces.begin(), kubernetes.namespaces.end());
+  names.insert(kubernetes.operator_namespaces.begin(), kubernetes.operator_namespaces.end());
+  for (const config::PostgresCluster& one : config.postgres.clusters) names.insert(one.ns);
+  return names;
+}
+
+}  // namespace
+
+void Alerting::ask_back(const config::Config& config) {
+  notifier_.take_back([this, namespaces = watched_namespaces(config)](auto seen) {
+    std::erase_if(seen, [&](const rules::SavedAlert& alert) {
+      const std::string ns(alert.labels.get("namespace"));
+      return !namespaces.empty() && !ns.empty() && !namespaces.contains(ns);
+    });
+    MutexLock lock(mutex_);
+    std::ranges::move(seen, std::back_inserter(seen_at_alertmanager_));
+  });
+}
+
+void Alerting::take_back(rules::Instant now, std::vector<rules::Transition>& transitions) {
+  std::vector<rules::SavedAlert> seen;
+  {
+    MutexLock lock(mutex_);
+    seen = std::exchange(seen_at_alertmanager_, {});
+  }
+  if (seen.empty()) return;
+  const std::size_t taken = rules_->take_back(seen, now, transitions);
+  log_.info("app", "alertmanager keeps alerts of a keelwatch before us",
+            {{"alerts", seen.size()}, {"taken_back", taken}});
 }
 
 void Alerting::set_config(const config::Config& config, std::shared_ptr<const RulesInForce> rules) {
@@ -169,9 +211,10 @@ bool Alerting::is_slot(const Moment& moment, rules::Instant now) {
 
 void Alerting::step(const Moment& moment) {
   const rules::Instant now{moment.world.at, clock_.steady()};
-  if (state_ && !restored_) restore(Duration::zero());
+  if (state_ && !restored_) (void)restore(Duration::zero());
   std::vector<rules::Transition> transitions;
   take_news(now, transitions);
+  take_back(now, transitions);
   watch_sources(moment, now.steady);
   const bool slot = is_slot(moment, now);
   if (slot) {

@@ -66,8 +66,9 @@ class Alerting {
   // soon after the newest was found says nothing yet.
   static constexpr Duration kSettle = std::chrono::seconds(15);
 
-  // `clock`, `log` and `self` outlive this. Reads the state file; without one that can be read,
-  // alerts start afresh.
+  // `clock`, `log` and `self` outlive this. Reads the state file. Without one that can be read,
+  // alerts start afresh, but for those that fire at an Alertmanager: they are taken back whenever
+  // it answers.
   Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
            const config::Config& config, std::shared_ptr<const RulesInForce> rules);
   // Tells what waits, and writes the state once more.
@@ -97,7 +98,9 @@ class Alerting {
   };
 
   [[nodiscard]] rules::Settings settings_of(const config::Config& config);
-  void restore(Duration patience);
+  [[nodiscard]] bool restore(Duration patience);
+  void ask_back(const config::Config& config);
+  void take_back(rules::Instant now, std::vector<rules::Transition>& transitions) EXCLUDES(mutex_);
   void take_news(rules::Instant now, std::vector<rules::Transition>& transitions) EXCLUDES(mutex_);
   void watch_sources(const Moment& moment, SteadyTime now);
   [[nodiscard]] bool is_slot(const Moment& moment, rules::Instant now);
@@ -128,6 +131,7 @@ class Alerting {
 
   Mutex mutex_;
   std::optional<News> news_ GUARDED_BY(mutex_);
+  std::vector<rules::SavedAlert> seen_at_alertmanager_ GUARDED_BY(mutex_);  // not taken back yet
 
   Published<AlertsView> view_;
   std::unique_ptr<state::AlertState> state_;  // null: no state file

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "base/time_text.h"
+#include "rules/lint.h"
 
 namespace keelwatch::rules {
 namespace {
@@ -385,6 +387,52 @@ void AlertingRule::restore(const std::vector<SavedAlert>& saved, Instant now) {
     Instance instance{rules::restore(alert, now), alert.held, false, now.steady};
     instances_.insert_or_assign(alert.labels, std::move(instance));
   }
+}
+
+// Whether an alert of this rule can have these labels.
+bool AlertingRule::may_have(const Labels& labels) const {
+  if (labels.get("alertname") != rule_.name) return false;
+  std::set<std::string_view> own = {"alertname"};
+  for (const TemplatedText& label : rule_.labels) {
+    own.insert(label.name);
+    if (label.text.literal() && labels.get(label.name) != label.text.text()) return false;
+  }
+  const PossibleLabels possible = possible_labels(query_.expr());
+  return std::all_of(labels.begin(), labels.end(), [&](const LabelView& label) {
+    return own.contains(label.name) || possible.may_have(std::string(label.name));
+  });
+}
+
+bool AlertingRule::take_back(const SavedAlert& seen, Instant now,
+                             std::vector<Transition>& transitions) {
+  if (!may_have(seen.labels)) return false;
+  Instance& instance = instances_[seen.labels];
+  Alert& alert = instance.alert;
+  Alert taken = rules::restore(seen, now);
+  const AlertState before = alert.labels.empty() ? AlertState::kInactive : alert.state;
+  // What has ended here since has ended.
+  if (alert.resolved_at) return true;
+  if (before == AlertState::kFiring) {
+    if (taken.fired_at->steady < alert.fired_at->steady) alert.fired_at = taken.fired_at;
+    return true;
+  }
+  // Whatever startsAt was, the condition has lasted for as long as the rule wants.
+  const bool cause = taken.labels.get("kind") == "cause";
+  if (!cause) taken.active_at.wall -= rule_.hold;
+  taken.active_at.steady = std::min(taken.active_at.steady, now.steady) - rule_.hold;
+  taken.sample = taken.labels.without("alertname");
+  for (const TemplatedText& label : rule_.labels) taken.sample = taken.sample.without(label.name);
+  if (before == AlertState::kPending) {  // its result is newer than what was seen
+    taken.annotations = alert.annotations;
+    taken.held = alert.held;
+    taken.sample = alert.sample;
+    taken.value = alert.value;
+  }
+  instance.sent_held = taken.held;
+  instance.seen = now.steady;
+  alert = std::move(taken);
+  report(transitions, alert, before, AlertState::kFiring, now, "taken back from Alertmanager");
+  return true;
 }
 
 std::vector<Alert> AlertingRule::alerts() const {

@@ -50,6 +50,10 @@ class AlertingRule {
   [[nodiscard]] std::vector<SavedAlert> saved(Instant now) const;
   // Takes alerts over, from a file or from the rule that this one replaces.
   void restore(const std::vector<SavedAlert>& saved, Instant now);
+  // Takes over an alert that fires at an Alertmanager: no state is known of it here, or a younger
+  // one. False if it cannot be one of this rule.
+  [[nodiscard]] bool take_back(const SavedAlert& seen, Instant now,
+                               std::vector<Transition>& transitions);
 
   [[nodiscard]] const Rule& rule() const { return rule_; }
   [[nodiscard]] const std::string& key() const { return key_; }
@@ -89,6 +93,7 @@ class AlertingRule {
   void ripen(Instance& instance, const Evaluation& evaluation,
              std::vector<Transition>& transitions) const;
   [[nodiscard]] bool keeps_firing(Alert& alert, Instant now) const;
+  [[nodiscard]] bool may_have(const Labels& labels) const;
   void write(std::vector<OutputSample>& samples) const;
 
   Rule rule_;

@@ -240,6 +240,19 @@ void RuleSet::restore(const std::vector<SavedRule>& saved, WallTime saved_at, In
   }
 }
 
+std::size_t RuleSet::take_back(const std::vector<SavedAlert>& seen, Instant now,
+                               std::vector<Transition>& transitions) {
+  const auto takes = [&](Group::AnyRule& rule, const SavedAlert& alert) {
+    auto* alerting = std::get_if<AlertingRule>(&rule);
+    return alerting != nullptr && alerting->take_back(alert, now, transitions);
+  };
+  return static_cast<std::size_t>(std::ranges::count_if(seen, [&](const SavedAlert& alert) {
+    return std::ranges::any_of(groups_, [&](const auto& group) {
+      return std::ranges::any_of(group->rules(), [&](auto& rule) { return takes(rule, alert); });
+    });
+  }));
+}
+
 RuleSetStats RuleSet::stats() const {
   RuleSetStats stats{.clock_steps = clock_steps_, .groups = groups_.size()};
   for (const auto& group : groups_) {

@@ -73,6 +73,11 @@ class RuleSet {
   [[nodiscard]] std::vector<SavedRule> saved(Instant now) const;
   void restore(const std::vector<SavedRule>& saved, WallTime saved_at, Instant now,
                std::vector<Transition>& transitions);
+  // Alerts that fire at an Alertmanager, at any time after a start without a stored state. Each
+  // becomes one of the first rule that can have made it, and fires until its rule knows better;
+  // those of no rule here are left alone. How many were taken.
+  std::size_t take_back(const std::vector<SavedAlert>& seen, Instant now,
+                        std::vector<Transition>& transitions);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }

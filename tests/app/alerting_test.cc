@@ -7,10 +7,15 @@
 #include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "app/api.h"
 #include "base/diagnostics.h"
+#include "base/event_loop.h"
+#include "base/http_client.h"
+#include "base/resolver.h"
+#include "tests/support/alertmanager_server.h"
 #include "tests/support/world_builder.h"
 
 namespace keelwatch::app {
@@ -64,6 +69,21 @@ model::SourceReport report_of(std::string pod, bool up) {
   return report;
 }
 
+void post(const std::string& url, std::string body) {
+  EventLoop loop;
+  Resolver resolver(loop);
+  HttpClient http(loop, resolver);
+  HttpRequest request;
+  request.url = url;
+  request.method = "POST";
+  request.headers = {{"Content-Type", "application/json"}};
+  request.body = std::move(body);
+  request.deadline = loop.after(10s);
+  const auto response = loop.block_on(http.fetch(std::move(request)));
+  REQUIRE(response);
+  REQUIRE(response->status == 200);
+}
+
 enum class Standby { kReceives, kStopped, kSilent, kGone };
 
 // The rules, stepped every five seconds on a primary and one standby.
@@ -88,6 +108,17 @@ class Bench {
   }
 
   void pass(Duration time) { clock_.advance(time); }
+
+  // Steps until Alertmanager's alerts have been looked at. The clock hardly moves meanwhile.
+  void run_until_taken_back(Standby standby) {
+    const auto patience = std::chrono::steady_clock::now() + 20s;
+    while (lines_.find("a keelwatch before us") == std::string::npos) {
+      REQUIRE(std::chrono::steady_clock::now() < patience);
+      clock_.advance(10ms);
+      step(standby);
+      std::this_thread::sleep_for(20ms);
+    }
+  }
 
   void step(Standby standby) {
     std::vector<model::Instance> instances;
@@ -151,7 +182,9 @@ class Bench {
  private:
   StepClock clock_;
   config::Config config_;
-  Logger log_{LogLevel::kError, LogFormat::kLogfmt, [](std::string_view) {}};
+  std::string lines_;  // of the log
+  Logger log_{LogLevel::kInfo, LogFormat::kLogfmt,
+              [this](std::string_view line) { lines_.append(line).append("\n"); }};
   metrics::SelfMetrics self_;
   State state_;
   std::unique_ptr<Alerting> alerting_;
@@ -210,6 +243,32 @@ TEST_CASE("alerts come back from the state file, and resolve when somebody has l
   bench.run(Standby::kReceives, 10min);
   CHECK(bench.alerts().empty());
   std::remove(file.c_str());
+}
+
+TEST_CASE("without a state file, what fires at Alertmanager is taken back", "[app][alerting]") {
+  testing::AlertmanagerServer am("route:\n  receiver: 'null'\nreceivers:\n- name: 'null'\n");
+  const std::string ours = R"("evaluator":"keelwatch","severity":"warning","site":"home")";
+  post(am.url() + "/api/v2/alerts", R"([{"labels":{"alertname":"Unknown",)" + ours +
+                                        R"(}},{"labels":{"alertname":"ReceiverOut",)" + ours +
+                                        R"(,"namespace":"default","cluster":"pg","pod":"pg-2"}}])");
+  config::Config config;
+  config.alerts.external_labels = {{"site", "home"}};
+  config.alerts.alertmanagers = {{.url = "http://127.0.0.1:1"}, {.url = am.url()}};
+  SECTION("of a namespace that is watched") {
+    Bench bench(config);
+    bench.run_until_taken_back(Standby::kStopped);
+    CHECK(bench.alerts() == "ReceiverOut firing");  // it does not wait once more
+    bench.run(Standby::kSilent, 1min);
+    CHECK(bench.alerts() == "ReceiverOut firing held");
+    bench.run(Standby::kReceives, 11min);
+    CHECK(bench.alerts().empty());
+  }
+  SECTION("of another's namespace it stays there") {
+    config.kubernetes.namespaces = {"other"};
+    Bench bench(config);
+    bench.run_until_taken_back(Standby::kReceives);
+    CHECK(bench.alerts().empty());
+  }
 }
 
 TEST_CASE("a rule that is disabled by a reload ends its alerts at once", "[app][alerting]") {

@@ -253,5 +253,78 @@ TEST_CASE("a failing recording rule leaves its series alone", "[rules]") {
   CHECK(group.stats().evaluation_failures == 1);
 }
 
+// As an Alertmanager keeps it: firing for so long.
+SavedAlert seen_firing(const Labels& labels, const World& world, Duration since) {
+  SavedAlert seen;
+  seen.state = AlertState::kFiring;
+  seen.labels = labels;
+  seen.active_at = {world.now.wall - since, since};
+  seen.fired_at = seen.last_sent_at = seen.active_at;
+  return seen;
+}
+
+TEST_CASE("an alert that fires at Alertmanager goes on as its rule's", "[rules]") {
+  const Labels ours{{"alertname", "A"}, {"a", "1"}, {"severity", "page"}};
+  struct Case {
+    const char* name;
+    Labels seen;
+    const char* sample;
+    const char* taken;
+    const char* after;  // the next slot
+  };
+  const Case cases[] = {
+      {"its condition holds", ours, "x{a=\"1\"}=1", "firing", "firing"},
+      {"its condition is over", ours, "x{a=\"1\"}=0", "firing", "inactive"},
+      {"its source is silent", ours, "x{a=\"1\"}=unknown", "firing", "firing held"},
+      {"there is no such rule", ours.with("alertname", "B"), "x{a=\"1\"}=0", "", ""},
+      {"its rule has another label", ours.with("severity", "none"), "x{a=\"1\"}=0", "", ""},
+      {"its rule gives no such label", ours.with("zone", "z"), "x{a=\"1\"}=0", "", ""},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    World world;
+    RuleSet rules(world.settings);
+    rules.load(groups_of(group_of("      - {alert: A, expr: max by (a) (x) > 0, for: 30s, "
+                                  "labels: {severity: page}}\n")),
+               {}, world.now, nullptr, world.transitions);
+    world.append("x{a=\"1\"}=0");
+    rules.take_back({seen_firing(c.seen, world, std::chrono::seconds(5))}, world.now,
+                    world.transitions);
+    const std::string labels = "{a=\"1\",severity=\"page\"} ";
+    CHECK(states(first_rule(rules)) == (*c.taken == '\0' ? "" : labels + c.taken));
+    for (int i = 1; i < 21; ++i) {
+      world.at(i);
+      world.append(c.sample);
+      rules.step(world.step(), {}, world.transitions);
+    }
+    CHECK(states(first_rule(rules)) == (*c.after == '\0' ? "" : labels + c.after));
+  }
+}
+
+TEST_CASE("an answer of Alertmanager that comes late ends a for, and wakes nothing that ended",
+          "[rules]") {
+  World world;
+  RuleSet rules(world.settings);
+  rules.load(groups_of(group_of("      - {alert: A, expr: x > 0, for: 1h}\n"
+                                "      - {alert: B, expr: y > 0}\n")),
+             {}, world.now, nullptr, world.transitions);
+  for (int i = 0; i < 31; ++i) {
+    world.at(i);
+    world.append(i < 20 ? "x=1 y=1" : "x=1 y=0");
+    rules.step(world.step(), {}, world.transitions);
+  }
+  REQUIRE(states(first_rule(rules)) == "pending");
+  REQUIRE(states(alerting(*rules.groups()[0], 1)) == "inactive");
+  const SavedAlert a = seen_firing(Labels{{"alertname", "A"}}, world, std::chrono::hours(2));
+  const SavedAlert b = seen_firing(Labels{{"alertname", "B"}}, world, std::chrono::hours(2));
+  CHECK(rules.take_back({a, b}, world.now, world.transitions) == 2);
+  CHECK(states(first_rule(rules)) == "firing");
+  CHECK(states(alerting(*rules.groups()[0], 1)) == "inactive");
+  std::vector<Notice> notices;
+  rules.take_notices(world.now, notices);
+  REQUIRE_FALSE(notices.empty());
+  CHECK(notices[0].starts_at == world.now.wall - std::chrono::hours(2));
+}
+
 }  // namespace
 }  // namespace keelwatch::rules
