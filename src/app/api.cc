@@ -5,10 +5,10 @@
 #include <optional>
 #include <utility>
 
+#include "app/api_answer.h"
 #include "base/json.h"
 #include "base/time_text.h"
 #include "config/limits.h"
-#include "metrics/text.h"
 #include "promql/engine.h"
 
 namespace keelwatch::app {
@@ -16,23 +16,10 @@ namespace {
 
 using http::Response;
 
-Response json_response(int status, std::string text) {
-  Response response = Response::text(status, std::move(text));
-  response.content_type = "application/json";
-  return response;
-}
-
-Response refuse(int status, std::string_view type, std::string_view message) {
-  JsonWriter json;
-  json.begin_object().member("status", "error").member("errorType", type);
-  json.member("error", message).end_object();
-  return json_response(status, json.take());
-}
-
 Response refuse_parameter(const Error& error) { return refuse(400, "bad_data", error.message()); }
 
 // Of an evaluation.
-Response refuse(const Error& error) {
+Response refuse_evaluation(const Error& error) {
   switch (error.code()) {
     case ErrorCode::kTimeout:
       return refuse(503, "timeout", error.message());
@@ -42,24 +29,6 @@ Response refuse(const Error& error) {
       return refuse(422, "execution", error.message());
   }
 }
-
-// Of the query string and an urlencoded body.
-class Parameters {
- public:
-  explicit Parameters(const http::Request& request) : values_(request.query) {
-    if (request.body.empty()) return;
-    const auto form = http::parse_form(request.body);
-    if (form) values_.insert(values_.end(), form->begin(), form->end());
-  }
-  [[nodiscard]] std::string_view get(std::string_view name) const {
-    const auto found = std::find_if(values_.begin(), values_.end(),
-                                    [&](const auto& one) { return one.first == name; });
-    return found == values_.end() ? std::string_view() : found->second;
-  }
-
- private:
-  std::vector<std::pair<std::string, std::string>> values_;
-};
 
 Error bad_parameter(std::string_view name, std::string_view why) {
   return Error(ErrorCode::kInvalid,
@@ -91,28 +60,9 @@ Result<Duration> duration_parameter(const Parameters& parameters, std::string_vi
   return std::chrono::duration_cast<Duration>(std::chrono::duration<double>(*seconds));
 }
 
-std::string text_of(double value) {
-  std::string text;
-  metrics::append_number(text, value);
-  return text;
-}
-
 // [seconds, "value"]
 void write_point(JsonWriter& json, std::int64_t at_ms, double value) {
   json.begin_array().raw(text_of(static_cast<double>(at_ms) / 1000)).value(text_of(value));
-  json.end_array();
-}
-
-void write_labels(JsonWriter& json, const Labels& labels) {
-  json.begin_object();
-  for (const LabelView label : labels) json.member(label.name, label.value);
-  json.end_object();
-}
-
-void write_list(JsonWriter& json, std::string_view name, const std::vector<std::string>& texts) {
-  if (texts.empty()) return;
-  json.key(name).begin_array();
-  for (const std::string& text : texts) json.value(text);
   json.end_array();
 }
 
@@ -164,7 +114,7 @@ std::string_view word(promql::ValueType type) {
 }
 
 Response answered(const Result<promql::Answer>& answer, std::int64_t at_ms) {
-  if (!answer) return refuse(answer.error());
+  if (!answer) return refuse_evaluation(answer.error());
   JsonWriter json;
   json.begin_object().member("status", "success").key("data").begin_object();
   json.member("resultType", word(answer->type));
@@ -183,31 +133,6 @@ Result<promql::Context> context_of(const Parameters& parameters, const Clock& cl
   return promql::Context{.stop = stop,
                          .clock = &clock,
                          .deadline = clock.steady() + std::min(*timeout, kQueryTimeout)};
-}
-
-void write_alert(JsonWriter& json, const rules::Alert& alert) {
-  json.begin_object().key("labels");
-  write_labels(json, alert.labels);
-  json.key("annotations").begin_object();
-  for (const auto& [name, text] : alert.annotations) json.member(name, text);
-  json.end_object().member("state", to_string(alert.state));
-  json.member("activeAt", format_rfc3339(alert.active_at.wall));
-  if (alert.keep_firing_since) {
-    json.member("keepFiringSince", format_rfc3339(alert.keep_firing_since->wall));
-  }
-  json.member("value", text_of(alert.value)).end_object();
-}
-
-Response not_yet() { return refuse(503, "unavailable", "no evaluation has ended yet"); }
-
-void write_rule(JsonWriter& json, const RuleView& rule) {
-  json.begin_object().member("type", "alerting").member("name", rule.name);
-  json.member("query", rule.expr).member("state", to_string(rule.state));
-  json.member("health", to_string(rule.health));
-  if (!rule.last_error.empty()) json.member("lastError", rule.last_error);
-  json.key("alerts").begin_array();
-  for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
-  json.end_array().end_object();
 }
 
 }  // namespace
@@ -243,39 +168,6 @@ Response serve_query_range(const store::Queryable& store, const Clock& clock,
       promql::Query::compile(parameters.get("query"), {.max_samples = limits::kQuerySamples});
   if (!query) return refuse_parameter(query.error());
   return answered(query->range(store, *start, *end, step_ms, *context), *end);
-}
-
-Response serve_alerts(const AlertsView* view) {
-  if (view == nullptr) return not_yet();
-  JsonWriter json;
-  json.begin_object().member("status", "success").key("data").begin_object();
-  json.key("alerts").begin_array();
-  for (const RuleView& rule : view->rules) {
-    for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
-  }
-  json.end_array().end_object().end_object();
-  return json_response(200, json.take());
-}
-
-Response serve_rules(const AlertsView* view) {
-  if (view == nullptr) return not_yet();
-  JsonWriter json;
-  json.begin_object().member("status", "success").key("data").begin_object();
-  json.key("groups").begin_array();
-  const RuleView* before = nullptr;
-  for (const RuleView& rule : view->rules) {
-    const bool same = before != nullptr && before->group == rule.group && before->file == rule.file;
-    if (!same) {
-      if (before != nullptr) json.end_array().end_object();
-      json.begin_object().member("name", rule.group).member("file", rule.file);
-      json.key("rules").begin_array();
-    }
-    write_rule(json, rule);
-    before = &rule;
-  }
-  if (before != nullptr) json.end_array().end_object();
-  json.end_array().end_object().end_object();
-  return json_response(200, json.take());
 }
 
 }  // namespace keelwatch::app

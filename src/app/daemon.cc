@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "app/api.h"
+#include "app/api_series.h"
 #include "app/signals.h"
 #include "app/version.h"
 #include "config/limits.h"
@@ -50,7 +51,7 @@ int Daemon::run() {
   if (!problems.empty() && !options_.tolerate_invalid_config) return 1;
   if (!rules_) rules_ = bundled_rules();  // no configuration, or a bad one that is tolerated
   front_.emplace(self_, clock_, config_->step_interval);
-  alerting_.emplace(clock_, log_, self_, *config_, rules_);
+  alerting_.emplace(clock_, log_, self_, *config_, rules_, rules_refused_);
   steps_.emplace(clock_, log_, config_,
                  [this](std::shared_ptr<const Moment> moment, Duration took) {
                    self_.step_done(took, moment->slot);
@@ -73,6 +74,7 @@ int Daemon::run() {
   scope.spawn(watch_files(control_, file_watch_, limits::kFilePollInterval,
                           [this](const auto& paths) { files_changed(paths); }));
   scope.spawn(watch_web_config());
+  scope.spawn(watch_rule_patterns());
   control_.run(stop_.get_token());
   scope.rethrow_failure();
 
@@ -105,6 +107,7 @@ void Daemon::read_config() {
   }
   // Bad rules cost nobody the rest of the configuration: the rules of before stay in force.
   std::shared_ptr<const RulesInForce> rules = rules_ ? rules_ : bundled_rules();
+  std::string refused;
   const auto read = load_rules(*loaded.config);
   if (read) {
     rules = *read;
@@ -112,20 +115,22 @@ void Daemon::read_config() {
       log_.warn("config", "the rules have warnings", {{"problems", rules->warnings}});
     }
   } else {
-    config_problems_ = read.error().message();
+    config_problems_ = refused = read.error().message();
     log_.error("config", "the rules are invalid, those of before stay in force",
                {{"problems", config_problems_}});
   }
   log_.info("config", "configuration loaded", {{"file", options_.config_file}});
-  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)), std::move(rules));
+  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)), std::move(rules),
+             std::move(refused));
 }
 
 void Daemon::use_config(std::shared_ptr<const config::Config> config,
-                        std::shared_ptr<const RulesInForce> rules) {
+                        std::shared_ptr<const RulesInForce> rules, std::string refused) {
   config_ = std::move(config);
   rules_ = std::move(rules);
+  rules_refused_ = std::move(refused);
   watch_all_files();
-  if (alerting_) alerting_->set_config(*config_, rules_);
+  if (alerting_) alerting_->set_config(*config_, rules_, rules_refused_);
   if (steps_) steps_->set_config(config_);
   if (sources_) sources_->set_config(config_);
 }
@@ -193,6 +198,16 @@ Task<> Daemon::watch_web_config() {
   }
 }
 
+Task<> Daemon::watch_rule_patterns() {
+  for (;;) {
+    co_await control_.sleep_for(limits::kFilePollInterval);
+    if (rules::expand_globs(config_->rules.files) == rule_files_) continue;
+    log_.info("config", "there are other files of rules than before");
+    watch_all_files();  // whether or not they can be loaded
+    (void)reload();
+  }
+}
+
 bool Daemon::start_server() {
   auto server = http::Server::start({.listen = options_.listen, .web = web_config_, .limits = {}},
                                     make_router(), clock_, log_);
@@ -242,20 +257,7 @@ http::Router Daemon::make_router() {
         [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
   query("GET", "/api/v1/what-if",
         [this](const Request& r, const std::stop_token&) { return front_->serve_what_if(r); });
-  for (const char* method : {"GET", "POST"}) {
-    query(method, "/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
-      return serve_query(alerting_->store(), clock_, r, stop);
-    });
-    query(method, "/api/v1/query_range", [this](const Request& r, const std::stop_token& stop) {
-      return serve_query_range(alerting_->store(), clock_, r, stop);
-    });
-  }
-  query("GET", "/api/v1/alerts", [this](const Request&, const std::stop_token&) {
-    return serve_alerts(alerting_->view().get());
-  });
-  query("GET", "/api/v1/rules", [this](const Request&, const std::stop_token&) {
-    return serve_rules(alerting_->view().get());
-  });
+  add_api(router);
   for (const char* method : {"POST", "PUT"}) {
     query(method, "/-/reload",
           [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
@@ -263,6 +265,72 @@ http::Router Daemon::make_router() {
   http::add_pages(router,
                   {.version = std::string(kVersion), .telemetry_path = options_.telemetry_path});
   return router;
+}
+
+void Daemon::add_api(http::Router& router) {
+  using http::Request;
+  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
+  const auto handler = [this](std::string path, Query f) {
+    return http::Queued{[this, path = std::move(path), f = std::move(f)](
+                            const Request& request, const std::stop_token& stop) {
+      http::Response response = f(request, stop);
+      self_.http_request(path, response.status);
+      return response;
+    }};
+  };
+  const auto get = [&](const std::string& path, Query f) {
+    router.add("GET", path, handler(path, std::move(f)));
+  };
+  const auto get_and_post = [&](const std::string& path, const Query& f) {
+    for (const char* method : {"GET", "POST"}) router.add(method, path, handler(path, f));
+  };
+  get_and_post("/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
+    return serve_query(alerting_->store(), clock_, r, stop);
+  });
+  get_and_post("/api/v1/query_range", [this](const Request& r, const std::stop_token& stop) {
+    return serve_query_range(alerting_->store(), clock_, r, stop);
+  });
+  get_and_post("/api/v1/series", [this](const Request& r, const std::stop_token&) {
+    return serve_series(alerting_->store(), r);
+  });
+  get_and_post("/api/v1/labels", [this](const Request& r, const std::stop_token&) {
+    return serve_labels(alerting_->store(), r);
+  });
+  get_and_post("/api/v1/format_query",
+               [](const Request& r, const std::stop_token&) { return serve_format_query(r); });
+  get_and_post("/api/v1/query_exemplars",
+               [](const Request&, const std::stop_token&) { return serve_exemplars(); });
+  const std::string label(kLabelPath);
+  router.add_prefix("GET", label,
+                    handler(label + ":name/values", [this](const Request& r, const auto&) {
+                      return serve_label_values(alerting_->store(), r);
+                    }));
+  get("/api/v1/metadata",
+      [](const Request& r, const std::stop_token&) { return serve_metadata(r); });
+  get("/api/v1/status/buildinfo",
+      [](const Request&, const std::stop_token&) { return serve_buildinfo(); });
+  get("/api/v1/targets", [this](const Request&, const std::stop_token&) {
+    return serve_targets(front_->moment().get());
+  });
+  get("/api/v1/alertmanagers", [this](const Request&, const std::stop_token&) {
+    return serve_alertmanagers(alerting_->delivery().get());
+  });
+  get("/api/v1/alerts", [this](const Request&, const std::stop_token&) {
+    return serve_alerts(alerting_->view().get());
+  });
+  get("/api/v1/alerts/history", [this](const Request& r, const std::stop_token&) {
+    return serve_history(alerting_->state_file(), r);
+  });
+  get("/api/v1/rules", [this](const Request& r, const std::stop_token&) {
+    return serve_rules(alerting_->view().get(), r);
+  });
+  get("/api/v1/rules/evaluations", [this](const Request& r, const std::stop_token&) {
+    return serve_evaluations(alerting_->view().get(), r);
+  });
+  for (const char* method : {"GET", "POST"}) {
+    router.add_prefix(method, "/api/",
+                      http::Immediate{[](const Request&) { return serve_unknown_path(); }});
+  }
 }
 
 http::Response Daemon::serve_reload(const http::Request& request, const std::stop_token& stop) {

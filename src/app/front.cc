@@ -52,6 +52,11 @@ http::Response Front::Look::refusal() const {
                  : "no step has ended yet, " + ago + " after the start\n");
 }
 
+std::shared_ptr<const Moment> Front::moment() const {
+  const Look now = look();
+  return now.believed() ? now.shown->moment : nullptr;
+}
+
 http::Response Front::serve_metrics(const http::Request& request) {
   using metrics::Encoding;
   const metrics::Format format =

@@ -196,6 +196,7 @@ void AlertingRule::take_results(std::vector<Alert> results, const Evaluation& ev
     Instance& instance = instances_[result.labels];
     Alert& alert = instance.alert;
     instance.present = true;
+    instance.confirmed = true;
     if (!alert.labels.empty() && alert.state != AlertState::kInactive) {
       alert.value = result.value;
       alert.annotations = std::move(result.annotations);
@@ -203,7 +204,7 @@ void AlertingRule::take_results(std::vector<Alert> results, const Evaluation& ev
       alert.held.clear();
       continue;
     }
-    instance = {std::move(result), {}, true, evaluation.now.steady};
+    instance = {std::move(result), {}, true, evaluation.now.steady, true};
     report(transitions, alert, AlertState::kInactive, AlertState::kPending, evaluation.now);
   }
 }
@@ -255,7 +256,7 @@ bool AlertingRule::vanish(Instance& instance, const Evaluation& evaluation, std:
     return now.steady - alert.resolved_at->steady <= kResolvedRetention;
   }
   if (!evaluation.on_slot()) return true;
-  std::string reason = hold_reason(alert, evaluation, at_ms);
+  std::string reason = hold_reason(instance, evaluation, at_ms);
   if (!reason.empty()) {
     // What nobody saw does not count towards `for`.
     if (alert.state == AlertState::kPending) alert.active_at.steady += now.steady - instance.seen;
@@ -298,8 +299,25 @@ std::optional<std::string> silent_source(const Labels& series, const Evaluation&
 
 }  // namespace
 
-std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& evaluation,
+// Beside series that were seen, a member that was not counts only until the alert has been in a
+// result here: what its result was made of has been seen then, and what it vanished with is known.
+std::optional<std::string> AlertingRule::unseen_source(const Instance& instance,
+                                                       const Evaluation& evaluation) const {
+  const Labels& result = instance.alert.sample;
+  for (const SelectorUse& use : selectors_) {
+    if (use.takes_away) continue;
+    const bool seen = is_seen(use, result, evaluation.store);
+    if (seen && instance.confirmed) continue;
+    const auto& ask = seen ? evaluation.settings.silent_member : evaluation.settings.silent_source;
+    if (!ask) continue;
+    if (auto source = ask(wanted_by(use, result))) return source;
+  }
+  return std::nullopt;
+}
+
+std::string AlertingRule::hold_reason(const Instance& instance, const Evaluation& evaluation,
                                       std::int64_t at_ms) {
+  const Alert& alert = instance.alert;
   if (evaluation.settings.semantics == Semantics::kPrometheus) return {};
   if (!unknown_) {
     Result<std::vector<promql::UnknownSeries>> found =
@@ -313,10 +331,7 @@ std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& eval
                        source.value_or(std::string(series.labels->get(kMetricName))),
                        format_rfc3339(from_unix_millis(series.since_ms), 0));
   }
-  for (const SelectorUse& use : selectors_) {
-    if (use.takes_away || is_seen(use, alert.sample, evaluation.store)) continue;
-    const auto source = silent_source(wanted_by(use, alert.sample), evaluation);
-    if (!source) continue;
+  if (const auto source = unseen_source(instance, evaluation)) {
     const std::string held = *source + " silent since ";
     if (alert.held.starts_with(held)) return alert.held;
     return held + format_rfc3339(evaluation.now.wall, 0);
@@ -384,7 +399,7 @@ std::vector<SavedAlert> AlertingRule::saved(Instant now) const {
 
 void AlertingRule::restore(const std::vector<SavedAlert>& saved, Instant now) {
   for (const SavedAlert& alert : saved) {
-    Instance instance{rules::restore(alert, now), alert.held, false, now.steady};
+    Instance instance{rules::restore(alert, now), alert.held, false, now.steady, false};
     instances_.insert_or_assign(alert.labels, std::move(instance));
   }
 }
@@ -433,6 +448,10 @@ bool AlertingRule::take_back(const SavedAlert& seen, Instant now,
   alert = std::move(taken);
   report(transitions, alert, before, AlertState::kFiring, now, "taken back from Alertmanager");
   return true;
+}
+
+void AlertingRule::confirm() {
+  for (auto& [labels, instance] : instances_) instance.confirmed = true;
 }
 
 std::vector<Alert> AlertingRule::alerts() const {
