@@ -1,21 +1,17 @@
 #include "app/alerting.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 #include <algorithm>
-#include <stdexcept>
+#include <set>
 #include <utility>
 
-#include "app/bundled_rules.h"
 #include "base/time_text.h"
 #include "config/limits.h"
 
 namespace keelwatch::app {
 namespace {
-
-rules::LoadedRules read_bundled() {
-  rules::LoadedRules loaded;
-  for (SourceFile& file : bundled_rule_files()) rules::load_rule_file(std::move(file), loaded);
-  return loaded;
-}
 
 Labels labels_of(const config::LabelPairs& pairs) {
   Labels labels;
@@ -30,36 +26,9 @@ std::string key_of(const rules::Settings& settings) {
 
 }  // namespace
 
-Result<std::shared_ptr<const RulesInForce>> load_rules(const config::Config& config) {
-  rules::LoadedRules loaded = config.rules.files.empty()
-                                  ? read_bundled()
-                                  : rules::load_rule_files(rules::expand_globs(config.rules.files));
-  if (loaded.errors > 0) return Error(ErrorCode::kInvalid, loaded.problems);
-  auto rules = std::make_shared<RulesInForce>();
-  std::set<std::string> names;
-  for (rules::RuleFile& file : loaded.files) {
-    for (rules::RuleGroup& group : file.groups) {
-      for (const rules::Rule& rule : group.rules) names.insert(rule.name);
-      rules->groups.push_back(std::move(group));
-    }
-  }
-  for (const std::string& name : config.rules.disable) {
-    if (!names.contains(name)) {
-      rules->warnings += "rules.disable: there is no rule \"" + name + "\"\n";
-    }
-    rules->disabled.insert(name);
-  }
-  return std::shared_ptr<const RulesInForce>(std::move(rules));
-}
-
-std::shared_ptr<const RulesInForce> bundled_rules() {
-  Result<std::shared_ptr<const RulesInForce>> rules = load_rules({});
-  if (!rules) throw std::logic_error("bundled rules: " + rules.error().message());
-  return *std::move(rules);
-}
-
 Alerting::Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
-                   const config::Config& config, std::shared_ptr<const RulesInForce> rules)
+                   const config::Config& config, std::shared_ptr<const RulesInForce> rules,
+                   std::string refused)
     : clock_(clock),
       log_(log),
       self_(self),
@@ -67,17 +36,23 @@ Alerting::Alerting(const Clock& clock, Logger& log, metrics::SelfMetrics& self,
       first_slot_(config.step_interval),
       store_({.memory_budget = limits::kStoreBytes}),
       feed_(store_, log),
+      files_(std::move(rules)),
+      refused_(std::move(refused)),
+      wants_objects_(config.kubernetes.prometheus_rules),
       settings_(settings_of(config)),
       settled_at_(started_),
-      evidence_not_before_(started_ + config.postgres.databases_interval),
       notifier_(clock, log, self, config) {
   rules_ = std::make_unique<rules::RuleSet>(settings_);
+  files_verdict_.good = refused_.empty();
+  if (files_verdict_.good) files_verdict_.last_good = clock.wall();
   std::vector<rules::Transition> transitions;
-  rules_->load(rules->groups, rules->disabled, {clock.wall(), clock.steady()}, nullptr,
-               transitions);
-  if (config.alerts.state_file.empty()) return;
-  state_ = std::make_unique<state::AlertState>(config.alerts.state_file, clock, log, self);
-  restore(kLoadPatience);
+  load({clock.wall(), clock.steady()}, transitions);
+  bool known = false;
+  if (!config.alerts.state_file.empty()) {
+    state_ = std::make_unique<state::AlertState>(config.alerts.state_file, clock, log, self);
+    known = restore(kLoadPatience);
+  }
+  if (!known && !config.alerts.alertmanagers.empty()) ask_back(config);
 }
 
 Alerting::~Alerting() = default;
@@ -100,27 +75,88 @@ rules::Settings Alerting::settings_of(const config::Config& config) {
   settings.silent_source = [this](const Labels& series) {
     return silence_ != nullptr ? silence_->source_of(series) : std::nullopt;
   };
+  settings.silent_member = [this](const Labels& series) {
+    return silence_ != nullptr ? silence_->member_of(series) : std::nullopt;
+  };
   return settings;
 }
 
-// A file that cannot be read in time may be soon: until then nothing is written over it.
-void Alerting::restore(Duration patience) {
+// A file that cannot be read in time may be soon: until then nothing is written over it. False if
+// nothing is known of the alerts.
+bool Alerting::restore(Duration patience) {
   const Result<state::KeptAlerts> kept = state_->load(patience);
-  if (!kept && kept.error().code() == ErrorCode::kTimeout) return;
+  if (!kept && kept.error().code() == ErrorCode::kTimeout) return false;
   restored_ = true;
   if (!kept) {
     log_.error("app", "the state of alerts cannot be read, they start afresh",
                {{"file", state_->path()}, {"err", kept.error()}});
-    return;
+    return false;
   }
-  if (!kept->written_at) return;
+  if (!kept->written_at) return false;
   const rules::Instant now{clock_.wall(), clock_.steady()};
   std::vector<rules::Transition> transitions;
-  rules_->restore(kept->rules, *kept->written_at, now, transitions);
+  restore(kept->rules, *kept->written_at, now, transitions);
   keep(now, std::move(transitions), true);
+  return true;
 }
 
-void Alerting::set_config(const config::Config& config, std::shared_ptr<const RulesInForce> rules) {
+// Alerts of rules that may still come from objects are neither forgotten nor resolved until then.
+void Alerting::restore(std::vector<rules::SavedRule> saved, WallTime saved_at, rules::Instant now,
+                       std::vector<rules::Transition>& transitions) {
+  if (objects_awaited()) {
+    const auto parked = std::ranges::partition(saved, [](const rules::SavedRule& rule) {
+      return !rule.key.starts_with(ClusterRules::kFile);
+    });
+    std::ranges::move(parked, std::back_inserter(parked_));
+    saved.erase(parked.begin(), parked.end());
+    parked_at_ = saved_at;
+  }
+  rules_->restore(saved, saved_at, now, transitions);
+}
+
+namespace {
+
+// Those of other keelwatch processes, which watch other namespaces, are theirs.
+std::set<std::string> watched_namespaces(const config::Config& config) {
+  const config::Kubernetes& kubernetes = config.kubernetes;
+  if (kubernetes.namespaces.empty()) return {};
+  std::set<std::string> names(kubernetes.namespaces.begin(), kubernetes.namespaces.end());
+  names.insert(kubernetes.operator_namespaces.begin(), kubernetes.operator_namespaces.end());
+  for (const config::PostgresCluster& one : config.postgres.clusters) names.insert(one.ns);
+  return names;
+}
+
+}  // namespace
+
+void Alerting::ask_back(const config::Config& config) {
+  notifier_.take_back([this, namespaces = watched_namespaces(config)](auto seen) {
+    std::erase_if(seen, [&](const rules::SavedAlert& alert) {
+      const std::string ns(alert.labels.get("namespace"));
+      return !namespaces.empty() && !ns.empty() && !namespaces.contains(ns);
+    });
+    MutexLock lock(mutex_);
+    std::ranges::move(seen, std::back_inserter(seen_at_alertmanager_));
+  });
+}
+
+void Alerting::take_back(rules::Instant now, std::vector<rules::Transition>& transitions) {
+  std::vector<rules::SavedAlert> seen;
+  {
+    MutexLock lock(mutex_);
+    seen = std::exchange(seen_at_alertmanager_, {});
+  }
+  const bool again = !not_taken_back_.empty() && !objects_awaited();
+  if (seen.empty() && !again) return;
+  std::ranges::move(std::exchange(not_taken_back_, {}), std::back_inserter(seen));
+  const std::size_t count = seen.size();
+  std::vector<rules::SavedAlert> rest = rules_->take_back(std::move(seen), now, transitions);
+  log_.info("app", "alertmanager keeps alerts of a keelwatch before us",
+            {{"alerts", count}, {"taken_back", count - rest.size()}});
+  if (objects_awaited()) not_taken_back_ = std::move(rest);
+}
+
+void Alerting::set_config(const config::Config& config, std::shared_ptr<const RulesInForce> rules,
+                          std::string refused) {
   const std::string path = state_ ? state_->path() : "";
   if (config.alerts.state_file != path) {
     log_.warn("app", "another alerts.state_file counts from the next start on",
@@ -128,27 +164,65 @@ void Alerting::set_config(const config::Config& config, std::shared_ptr<const Ru
   }
   notifier_.set_config(config);
   MutexLock lock(mutex_);
-  news_ = News{settings_of(config), std::move(rules)};
+  news_ = News{settings_of(config), std::move(rules), std::move(refused),
+               config.kubernetes.prometheus_rules};
 }
 
-void Alerting::take_news(rules::Instant now, std::vector<rules::Transition>& transitions) {
+void Alerting::load(rules::Instant now, std::vector<rules::Transition>& transitions) {
+  rules::StoreOutput output(store_);
+  std::vector<rules::RuleGroup> groups = files_->groups;
+  std::ranges::move(objects_.groups(), std::back_inserter(groups));
+  rules_->load(groups, files_->disabled, now, &output, transitions);
+}
+
+bool Alerting::take_objects(const Moment& moment, WallTime now) {
+  if (!wants_objects_ || !objects_.take(moment.world.kubernetes->prometheus_rules)) return false;
+  const std::string problems = fmt::format("{}", fmt::join(objects_.problems(), " | "));
+  objects_verdict_.good = problems.empty();
+  if (problems.empty()) objects_verdict_.last_good = now;
+  if (problems != told_objects_) {
+    if (!problems.empty()) {
+      log_.error("app", "rules of objects are invalid, those of before stay in force",
+                 {{"problems", problems}});
+    } else {
+      log_.info("app", "the rules of all objects are good again");
+    }
+    told_objects_ = problems;
+  }
+  return true;
+}
+
+void Alerting::take_news(const Moment& moment, rules::Instant now,
+                         std::vector<rules::Transition>& transitions) {
   std::optional<News> news;
   {
     MutexLock lock(mutex_);
     news = std::exchange(news_, std::nullopt);
   }
-  if (!news) return;
-  rules::StoreOutput output(store_);
-  if (key_of(news->settings) == key_of(settings_)) {
-    rules_->load(news->rules->groups, news->rules->disabled, now, &output, transitions);
-    return;
+  if (news) {
+    files_ = std::move(news->rules);
+    refused_ = std::move(news->refused);
+    files_verdict_.good = refused_.empty();
+    if (files_verdict_.good) files_verdict_.last_good = now.wall;
+    wants_objects_ = news->wants_objects;
+    if (!wants_objects_) objects_ = {};
   }
-  settings_ = std::move(news->settings);
-  const std::vector<rules::SavedRule> before = rules_->saved(now);
-  for (const auto& group : rules_->groups()) group->end_series(output, to_unix_millis(now.wall));
-  rules_ = std::make_unique<rules::RuleSet>(settings_);
-  rules_->load(news->rules->groups, news->rules->disabled, now, &output, transitions);
-  rules_->restore(before, now.wall, now, transitions);
+  const bool objects = take_objects(moment, now.wall);
+  if (!news && !objects) return;
+  if (news && key_of(news->settings) != key_of(settings_)) {
+    settings_ = std::move(news->settings);
+    rules::StoreOutput output(store_);
+    const std::vector<rules::SavedRule> before = rules_->saved(now);
+    for (const auto& group : rules_->groups()) group->end_series(output, to_unix_millis(now.wall));
+    rules_ = std::make_unique<rules::RuleSet>(settings_);
+    load(now, transitions);
+    rules_->restore(before, now.wall, now, transitions);
+  } else {
+    load(now, transitions);
+  }
+  if (!objects_awaited() && !parked_.empty()) {
+    rules_->restore(std::exchange(parked_, {}), parked_at_, now, transitions);
+  }
 }
 
 void Alerting::watch_sources(const Moment& moment, SteadyTime now) {
@@ -172,9 +246,10 @@ bool Alerting::is_slot(const Moment& moment, rules::Instant now) {
 
 std::optional<SteadyTime> Alerting::step(const Moment& moment) {
   const rules::Instant now{moment.world.at, clock_.steady()};
-  if (state_ && !restored_) restore(Duration::zero());
+  if (state_ && !restored_) (void)restore(Duration::zero());
   std::vector<rules::Transition> transitions;
-  take_news(now, transitions);
+  take_news(moment, now, transitions);
+  take_back(now, transitions);
   watch_sources(moment, now.steady);
   const bool slot = is_slot(moment, now);
   if (slot) {
@@ -185,9 +260,9 @@ std::optional<SteadyTime> Alerting::step(const Moment& moment) {
   silence_ = &silence;
   std::vector<const Labels*> changed;
   feed_.take(moment, silence, own_page_, to_unix_millis(now.wall), slot, changed);
-  const SteadyTime evidence = std::max(settled_at_ + kSettle, evidence_not_before_);
-  rules_->step({.store = store_, .now = now, .sources_answered = evidence, .clock = &clock_},
-               changed, transitions);
+  rules_->step(
+      {.store = store_, .now = now, .sources_answered = settled_at_ + kSettle, .clock = &clock_},
+      changed, transitions);
   silence_ = nullptr;
   std::vector<rules::Notice> notices;
   rules_->take_notices(now, notices);
@@ -196,6 +271,7 @@ std::optional<SteadyTime> Alerting::step(const Moment& moment) {
   const bool moved = told || !transitions.empty();
   keep(now, std::move(transitions), moved);
   publish_view(moment, now);
+  if (slot) count(now.wall);
   notifier_.evaluated(now.steady);
   return rules_->next_deadline();
 }
@@ -209,7 +285,11 @@ void Alerting::keep(rules::Instant now, std::vector<rules::Transition> transitio
   }
   if (!state_ || !restored_) return;
   std::shared_ptr<const std::vector<rules::SavedRule>> alerts;
-  if (changed) alerts = std::make_shared<const std::vector<rules::SavedRule>>(rules_->saved(now));
+  if (changed) {
+    std::vector<rules::SavedRule> all = rules_->saved(now);
+    all.insert(all.end(), parked_.begin(), parked_.end());
+    alerts = std::make_shared<const std::vector<rules::SavedRule>>(std::move(all));
+  }
   state_->put(now, std::move(alerts), std::move(transitions));
 }
 
@@ -217,28 +297,18 @@ void Alerting::publish_view(const Moment& moment, rules::Instant now) {
   auto view = std::make_shared<AlertsView>();
   view->at = now.steady;
   view->slot = moment.slot;
-  for (const auto& group : rules_->groups()) {
-    for (const rules::Group::AnyRule& any : group->rules()) {
-      const auto* rule = std::get_if<rules::AlertingRule>(&any);
-      if (rule == nullptr) continue;
-      RuleView one{group->name(),
-                   group->file(),
-                   rule->rule().name,
-                   rule->rule().expr,
-                   rule->state(),
-                   rule->health(),
-                   {},
-                   rule->alerts()};
-      if (const rules::EvaluationRecord* newest = rule->log().newest()) {
-        one.last_error = newest->error;
-      }
-      std::erase_if(one.alerts, [](const rules::Alert& alert) {
-        return alert.state == rules::AlertState::kInactive;
-      });
-      view->rules.push_back(std::move(one));
-    }
-  }
+  view->groups = view_of(*rules_);
+  if (!refused_.empty()) view->problems.push_back(refused_);
+  std::ranges::move(objects_.problems(), std::back_inserter(view->problems));
   view_.publish(std::move(view));
+}
+
+// What the next step shows the rules, too.
+void Alerting::count(WallTime now) {
+  EvaluationFacts facts{.at = now, .files = files_verdict_, .objects = std::nullopt};
+  if (wants_objects_ && objects_.known()) facts.objects = objects_verdict_;
+  self_.evaluation(std::make_shared<const metrics::Samples>(
+      describe_evaluation(*rules_, store_.stats(), facts, own_series_)));
 }
 
 }  // namespace keelwatch::app

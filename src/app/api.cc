@@ -83,29 +83,6 @@ Result<promql::Context> context_of(const Parameters& parameters, const Clock& cl
                          .deadline = clock.steady() + std::min(*timeout, kQueryTimeout)};
 }
 
-void write_alert(JsonWriter& json, const rules::Alert& alert) {
-  json.begin_object().key("labels");
-  write_labels(json, alert.labels);
-  json.key("annotations").begin_object();
-  for (const auto& [name, text] : alert.annotations) json.member(name, text);
-  json.end_object().member("state", to_string(alert.state));
-  json.member("activeAt", format_rfc3339(alert.active_at.wall));
-  if (alert.keep_firing_since) {
-    json.member("keepFiringSince", format_rfc3339(alert.keep_firing_since->wall));
-  }
-  json.member("value", text_of(alert.value)).end_object();
-}
-
-void write_rule(JsonWriter& json, const RuleView& rule) {
-  json.begin_object().member("type", "alerting").member("name", rule.name);
-  json.member("query", rule.expr).member("state", to_string(rule.state));
-  json.member("health", to_string(rule.health));
-  if (!rule.last_error.empty()) json.member("lastError", rule.last_error);
-  json.key("alerts").begin_array();
-  for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
-  json.end_array().end_object();
-}
-
 }  // namespace
 
 Response serve_query(const store::Queryable& store, const Clock& clock,
@@ -139,39 +116,6 @@ Response serve_query_range(const store::Queryable& store, const Clock& clock,
       promql::Query::compile(parameters.get("query"), {.max_samples = limits::kQuerySamples});
   if (!query) return refuse_parameter(query.error());
   return answered(query->range(store, *start, *end, step_ms, *context), *end);
-}
-
-Response serve_alerts(const AlertsView* view) {
-  if (view == nullptr) return not_evaluated_yet();
-  JsonWriter json;
-  json.begin_object().member("status", "success").key("data").begin_object();
-  json.key("alerts").begin_array();
-  for (const RuleView& rule : view->rules) {
-    for (const rules::Alert& alert : rule.alerts) write_alert(json, alert);
-  }
-  json.end_array().end_object().end_object();
-  return json_response(200, json.take());
-}
-
-Response serve_rules(const AlertsView* view) {
-  if (view == nullptr) return not_evaluated_yet();
-  JsonWriter json;
-  json.begin_object().member("status", "success").key("data").begin_object();
-  json.key("groups").begin_array();
-  const RuleView* before = nullptr;
-  for (const RuleView& rule : view->rules) {
-    const bool same = before != nullptr && before->group == rule.group && before->file == rule.file;
-    if (!same) {
-      if (before != nullptr) json.end_array().end_object();
-      json.begin_object().member("name", rule.group).member("file", rule.file);
-      json.key("rules").begin_array();
-    }
-    write_rule(json, rule);
-    before = &rule;
-  }
-  if (before != nullptr) json.end_array().end_object();
-  json.end_array().end_object().end_object();
-  return json_response(200, json.take());
 }
 
 }  // namespace keelwatch::app

@@ -22,8 +22,15 @@ inline constexpr Duration kQueryTimeout = std::chrono::seconds(30);
 [[nodiscard]] http::Response serve_query_range(const store::Queryable& store, const Clock& clock,
                                                const http::Request& request,
                                                const std::stop_token& stop);
-// /api/v1/alerts and /api/v1/rules; 503 before the first step. `view` may be null.
+// /api/v1/alerts and /api/v1/rules: type (alert, record), rule_name[], rule_group[], file[],
+// exclude_alerts; 503 before the first step. What is wrong with rules that could not be loaded is
+// among the warnings. `view` may be null.
 [[nodiscard]] http::Response serve_alerts(const AlertsView* view);
-[[nodiscard]] http::Response serve_rules(const AlertsView* view);
+[[nodiscard]] http::Response serve_rules(const AlertsView* view, const http::Request& request);
+// /api/v1/rules/evaluations, with the same parameters: the newest evaluations of each rule, our
+// own: rules[{group,file,name,evaluations[{at,durationSeconds,results,betweenSlots,error,
+// warnings}]}].
+[[nodiscard]] http::Response serve_evaluations(const AlertsView* view,
+                                               const http::Request& request);
 
 }  // namespace keelwatch::app

@@ -127,8 +127,7 @@ int check_command(const Parsed& parsed) {
     print_error(readable.error());
     return 1;
   }
-  const config::CheckResult result = config::check_file(parsed.check_file, parsed.json);
-  return print_data(result.text, result.exit_code);
+  return check_config_command(parsed.check_file, parsed.json);
 }
 
 int dispatch(const CLI::App& app, Parsed& parsed) {

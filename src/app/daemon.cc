@@ -52,7 +52,7 @@ int Daemon::run() {
   if (!problems.empty() && !options_.tolerate_invalid_config) return 1;
   if (!rules_) rules_ = bundled_rules();  // no configuration, or a bad one that is tolerated
   front_.emplace(self_, clock_, config_->step_interval);
-  alerting_.emplace(clock_, log_, self_, *config_, rules_);
+  alerting_.emplace(clock_, log_, self_, *config_, rules_, rules_refused_);
   steps_.emplace(clock_, log_, config_,
                  [this](std::shared_ptr<const Moment> moment, Duration took) {
                    self_.step_done(took, moment->slot);
@@ -77,6 +77,7 @@ int Daemon::run() {
   scope.spawn(watch_files(control_, file_watch_, limits::kFilePollInterval,
                           [this](const auto& paths) { files_changed(paths); }));
   scope.spawn(watch_web_config());
+  scope.spawn(watch_rule_patterns());
   control_.run(stop_.get_token());
   scope.rethrow_failure();
 
@@ -109,6 +110,7 @@ void Daemon::read_config() {
   }
   // Bad rules cost nobody the rest of the configuration: the rules of before stay in force.
   std::shared_ptr<const RulesInForce> rules = rules_ ? rules_ : bundled_rules();
+  std::string refused;
   const auto read = load_rules(*loaded.config);
   if (read) {
     rules = *read;
@@ -116,20 +118,22 @@ void Daemon::read_config() {
       log_.warn("config", "the rules have warnings", {{"problems", rules->warnings}});
     }
   } else {
-    config_problems_ = read.error().message();
+    config_problems_ = refused = read.error().message();
     log_.error("config", "the rules are invalid, those of before stay in force",
                {{"problems", config_problems_}});
   }
   log_.info("config", "configuration loaded", {{"file", options_.config_file}});
-  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)), std::move(rules));
+  use_config(std::make_shared<const config::Config>(std::move(*loaded.config)), std::move(rules),
+             std::move(refused));
 }
 
 void Daemon::use_config(std::shared_ptr<const config::Config> config,
-                        std::shared_ptr<const RulesInForce> rules) {
+                        std::shared_ptr<const RulesInForce> rules, std::string refused) {
   config_ = std::move(config);
   rules_ = std::move(rules);
+  rules_refused_ = std::move(refused);
   watch_all_files();
-  if (alerting_) alerting_->set_config(*config_, rules_);
+  if (alerting_) alerting_->set_config(*config_, rules_, rules_refused_);
   if (steps_) steps_->set_config(config_);
   if (sources_) sources_->set_config(config_);
 }
@@ -194,6 +198,16 @@ Task<> Daemon::watch_web_config() {
   for (;;) {
     co_await control_.sleep_for(limits::kFilePollInterval);
     if (read_web_config()) tell_config();
+  }
+}
+
+Task<> Daemon::watch_rule_patterns() {
+  for (;;) {
+    co_await control_.sleep_for(limits::kFilePollInterval);
+    if (rules::expand_globs(config_->rules.files) == rule_files_) continue;
+    log_.info("config", "there are other files of rules than before");
+    watch_all_files();  // whether or not they can be loaded
+    (void)reload();
   }
 }
 
@@ -276,7 +290,10 @@ void Daemon::add_api(http::Router& router) {
   add({"GET", "POST"}, "/api/v1/query_exemplars",
       [](const Request&, const std::stop_token&) { return serve_exemplars(); });
   get("/api/v1/alerts", [this](const Request&) { return serve_alerts(alerting_->view().get()); });
-  get("/api/v1/rules", [this](const Request&) { return serve_rules(alerting_->view().get()); });
+  get("/api/v1/rules",
+      [this](const Request& r) { return serve_rules(alerting_->view().get(), r); });
+  get("/api/v1/rules/evaluations",
+      [this](const Request& r) { return serve_evaluations(alerting_->view().get(), r); });
   get("/api/v1/alerts/history",
       [this](const Request& r) { return serve_history(alerting_->state_file(), r); });
   get("/api/v1/alertmanagers",
@@ -284,10 +301,11 @@ void Daemon::add_api(http::Router& router) {
   get("/api/v1/targets", [this](const Request&) { return serve_targets(front_->moment().get()); });
   get("/api/v1/metadata", [](const Request& r) { return serve_metadata(r); });
   get("/api/v1/status/buildinfo", [](const Request&) { return serve_build_info(); });
-  router.add_prefix("GET", std::string(kLabelPath),
-                    counted(std::string(kLabelPath), [this](const Request& r, const auto&) {
-                      return serve_label_values(alerting_->store(), r);
-                    }));
+  router.add_prefix(
+      "GET", std::string(kLabelPath),
+      counted(std::string(kLabelPath) + ":name/values", [this](const Request& r, const auto&) {
+        return serve_label_values(alerting_->store(), r);
+      }));
   for (const char* method : {"GET", "POST"}) {
     router.add_prefix(method, "/api/", counted("/api/", [](const Request& r, const auto&) {
                         return serve_no_such_api(r);

@@ -51,10 +51,13 @@ class Daemon {
   void tell_config();
   // The problems of all files as text; empty if what they say is in force.
   [[nodiscard]] std::string reload();
+  // `refused`: what is wrong with the rules that were read.
   void use_config(std::shared_ptr<const config::Config> config,
-                  std::shared_ptr<const RulesInForce> rules);
+                  std::shared_ptr<const RulesInForce> rules, std::string refused);
   void watch_all_files();
   [[nodiscard]] Task<> watch_web_config();
+  // Files that appear or disappear where rules.files looks.
+  [[nodiscard]] Task<> watch_rule_patterns();
   void files_changed(const std::vector<std::string>& paths);
   [[nodiscard]] bool start_server();
   [[nodiscard]] http::Router make_router();
@@ -68,6 +71,7 @@ class Daemon {
   metrics::SelfMetrics self_;
   std::shared_ptr<const config::Config> config_ = std::make_shared<const config::Config>();
   std::shared_ptr<const RulesInForce> rules_;
+  std::string rules_refused_;            // what is wrong with those that were read last
   std::vector<std::string> rule_files_;  // that are watched
   std::string config_problems_;          // of the last reading
   http::WebConfigFile web_config_file_;

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "app/bundled_rules.h"
+#include "app/evaluation_metrics.h"
 #include "base/diagnostics.h"
 #include "base/json.h"
 #include "base/yaml.h"
@@ -98,6 +99,7 @@ std::vector<const metrics::Family*> described_families() {
   std::vector<const metrics::Family*> all = collectors::all_families();
   const auto self = metrics::SelfMetrics::families();
   all.insert(all.end(), self.begin(), self.end());
+  std::ranges::move(evaluation_families(), std::back_inserter(all));
   return all;
 }
 

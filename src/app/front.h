@@ -32,10 +32,11 @@ class Front {
   // work is done while nobody scrapes.
   void show(std::shared_ptr<const Moment> moment);
 
+  // The newest, or nullptr where there is none to be believed.
+  [[nodiscard]] std::shared_ptr<const Moment> moment() const;
+
   // Without a Moment to be believed the page holds our own series only, as they are now.
   [[nodiscard]] http::Response serve_metrics(const http::Request& request);
-  // nullptr before the first Moment, and when it is overdue.
-  [[nodiscard]] std::shared_ptr<const Moment> moment() const;
   [[nodiscard]] http::Response serve_healthy() const;  // 503: no step, or none lately
   [[nodiscard]] http::Response serve_ready() const;    // 503 until the first Moment, too
   // ?series=SERIES[&format=json]; 503 as in serve_ready().

@@ -7,6 +7,7 @@
 
 #include "base/http_client.h"
 #include "base/resolver.h"
+#include "notifier/take_back.h"
 
 namespace keelwatch::app {
 namespace {
@@ -74,6 +75,29 @@ void NotifierThread::send(std::vector<rules::Notice> notices) {
   });
 }
 
+void NotifierThread::take_back(std::function<void(std::vector<rules::SavedAlert>)> found) {
+  loop_.post([this, found = std::move(found)] {
+    taken_back_ = found;
+    start_take_back();
+  });
+}
+
+namespace {
+
+Task<> take_back_once(notifier::NotifierContext context, config::Alerts settings,
+                      std::function<void(std::vector<rules::SavedAlert>)>& found) {
+  co_await notifier::take_back(context, std::move(settings), found);
+  found = nullptr;
+}
+
+}  // namespace
+
+void NotifierThread::start_take_back() {
+  if (running_ == nullptr || !taken_back_) return;
+  running_->scope.spawn(stop_loop_on_failure(
+      take_back_once(running_->context, settings_, taken_back_), running_->ended));
+}
+
 void NotifierThread::use_config() {
   if (running_ == nullptr) return;
   running_->notifier.set_config(settings_);
@@ -107,6 +131,7 @@ void NotifierThread::run_once(const std::stop_token& stop) {
   Running running(*this);
   const std::stop_callback forward(stop, [&running] { running.ended.request_stop(); });
   use_config();
+  start_take_back();
   running.scope.spawn(stop_loop_on_failure(running.notifier.run(), running.ended));
   loop_.run(running.ended.get_token());
   running.scope.rethrow_failure();

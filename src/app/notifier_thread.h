@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <thread>
@@ -33,6 +34,9 @@ class NotifierThread {
 
   void set_config(const config::Config& config);
   void send(std::vector<rules::Notice> notices);
+  // Asks the Alertmanagers of now for the alerts of a keelwatch before us (notifier/take_back.h).
+  // `found` is called on the notifier's thread, at any time, or never.
+  void take_back(std::function<void(std::vector<rules::SavedAlert>)> found);
   // A step ended: the heartbeat goes on for three slots.
   void evaluated(SteadyTime at) { evaluated_.store(at.time_since_epoch().count()); }
 
@@ -48,6 +52,7 @@ class NotifierThread {
   void run_once(const std::stop_token& stop);
   void pause(const std::stop_token& stop);
   void use_config();
+  void start_take_back();
   [[nodiscard]] std::optional<std::string> reason_for_silence() const;
 
   // What lives while the thread runs undisturbed.
@@ -61,6 +66,8 @@ class NotifierThread {
   EventLoop loop_;
   config::Alerts settings_;  // of the thread, once it runs
   Duration slot_;            // of the thread
+  // Of the thread; empty once every Alertmanager has answered.
+  std::function<void(std::vector<rules::SavedAlert>)> taken_back_;
   Running* running_ = nullptr;
   std::jthread thread_;  // last: starts when all else is there, joins first
 };

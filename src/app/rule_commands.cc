@@ -5,6 +5,7 @@
 #include "app/describe.h"
 #include "app/terminal.h"
 #include "base/file.h"
+#include "config/load.h"
 #include "rules/lint.h"
 #include "rules/rule_file.h"
 #include "rules/unit_tests.h"
@@ -18,6 +19,24 @@ struct Checked {
 };
 
 }  // namespace
+
+int check_config_command(const std::string& path, bool json) {
+  config::Loaded loaded = config::load_file(path);
+  const std::vector<std::string> patterns =
+      loaded.config ? loaded.config->rules.files : std::vector<std::string>();
+  for (const std::string& file : rules::expand_globs(patterns)) {
+    const Result<std::string> text = read_file(file, rules::kMaxRuleFile);
+    Diagnostics problems(SourceFile(file, text ? *text : ""));
+    if (!text) {
+      problems.error({}, "", "cannot be read: " + text.error().message());
+    } else {
+      (void)rules::parse_rule_file(problems);
+    }
+    loaded.problems.append(problems);
+  }
+  const config::CheckResult result = config::report_of(path, loaded, json);
+  return print_data(result.text, result.exit_code);
+}
 
 int check_rules_command(const CheckRulesOptions& options) {
   std::vector<Checked> checked;

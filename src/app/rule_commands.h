@@ -24,4 +24,7 @@ struct TestRulesOptions {
 // 1 if a test failed or a file is wrong.
 [[nodiscard]] int test_rules_command(const TestRulesOptions& options);
 
+// `check config FILE`: the configuration and the rules that it names; 1 with errors.
+int check_config_command(const std::string& path, bool json);
+
 }  // namespace keelwatch::app

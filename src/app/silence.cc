@@ -49,6 +49,7 @@ const std::vector<Part>& parts() {
       {model::VolumeSnapshots::kKind, {"volume_"}},
       {model::VolumeBackups::kKind, {"volume_"}},
       {model::SystemBackup::kKind, {"storage_"}},
+      {model::PrometheusRule::kKind, {}},
   };
   return all;
 }
@@ -71,6 +72,11 @@ constexpr std::array<std::string_view, 7> kOfInstances = {
 bool is_of_instances(std::string_view family) {
   return std::any_of(kOfInstances.begin(), kOfInstances.end(),
                      [&](std::string_view prefix) { return family.starts_with(prefix); });
+}
+
+// A report ends with its target, and tells of no fact.
+bool is_of_reports(std::string_view family) {
+  return family == "up" || family.starts_with("keelwatch_source_");
 }
 
 // Results of aggregations have few labels.
@@ -105,6 +111,25 @@ bool speaks_of(const model::ScrapeId& id, const Labels& series) {
          (id.pod.empty() || agree(series, {"pod", id.pod}));
 }
 
+// Connected, and not every question has been asked yet: directories, sizes and databases take their
+// turn. What was refused has been asked.
+bool is_unread(const model::Instance& instance) {
+  if (!instance.server.is_known()) return false;
+  bool unread = false;
+  model::Instance::for_each_answer([&](auto place, model::Pace /*pace*/) {
+    const auto& answer = instance.*place;
+    unread = unread || (!answer.is_known() && answer.why().absence == Absence::kUnknown &&
+                        answer.why().error.code() == ErrorCode::kUnavailable);
+  });
+  const auto* databases = instance.databases.if_known();
+  if (unread || databases == nullptr) return unread;
+  return std::ranges::any_of(*databases, [&](const model::DatabaseFacts& one) {
+    return one.allows_connections &&
+           std::ranges::find(instance.contents, one.name, &model::DatabaseAnswer::name) ==
+               instance.contents.end();
+  });
+}
+
 template <typename F>
 void for_each_report(const model::World& world, F&& f) {
   model::Slices::for_each([&](std::string_view /*name*/, auto place) {
@@ -130,15 +155,27 @@ Silence::Silence(const Moment& moment) : world_(moment.world) {
   });
 }
 
+const metrics::Absent* Silence::find_absent(const Labels& series) const {
+  const auto found = absent_.find(series.get(kMetricName));
+  if (found == absent_.end()) return nullptr;
+  const auto at = std::ranges::find_if(found->second, [&](const metrics::Absent* absent) {
+    return rules::agree_on_shared(series, absent->labels);
+  });
+  return at == found->second.end() ? nullptr : *at;
+}
+
+std::optional<std::string> Silence::member_of(const Labels& series) const {
+  const std::string_view family = series.get(kMetricName);
+  if (const metrics::Absent* absent = find_absent(series)) return absent->why.source;
+  if (is_of_reports(family)) return std::nullopt;
+  if (!family.empty() && !family.starts_with("keelwatch_")) return silent_page(series);
+  return is_of_instances(family) ? silent_instance(series) : std::nullopt;
+}
+
 std::optional<std::string> Silence::source_of(const Labels& series) const {
   const std::string_view family = series.get(kMetricName);
-  if (const auto found = absent_.find(family); found != absent_.end()) {
-    for (const metrics::Absent* absent : found->second) {
-      if (rules::agree_on_shared(series, absent->labels)) return absent->why.source;
-    }
-  }
-  // A report ends with its target, and tells of no fact.
-  if (family.starts_with("keelwatch_source_")) return std::nullopt;
+  if (const metrics::Absent* absent = find_absent(series)) return absent->why.source;
+  if (is_of_reports(family)) return std::nullopt;
   for (const auto& [source, report] : down_) {
     if (speaks_of(*report, family, series)) return report->source + " " + report->target;
   }
@@ -156,7 +193,8 @@ bool Silence::is_down(std::string_view source, const std::string& target) const 
 std::optional<std::string> Silence::silent_instance(const Labels& series) const {
   for (const auto& instance : world_.postgres->instances) {
     const std::string target = text(instance->id);
-    if (speaks_of(instance->id, series) && is_down("postgres", target)) return "postgres " + target;
+    if (!speaks_of(instance->id, series)) continue;
+    if (is_down("postgres", target) || is_unread(*instance)) return "postgres " + target;
   }
   return std::nullopt;
 }

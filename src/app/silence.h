@@ -24,8 +24,12 @@ class Silence {
   // silent now: "postgres default/pg-2". nullopt: none is, the series has ended. Where a whole kind
   // of object is not known, that is true of every series which that kind has a part in.
   [[nodiscard]] std::optional<std::string> source_of(const Labels& series) const;
+  // The same, of facts only whose absence is told one by one, and of pages: beside others of their
+  // family that are known.
+  [[nodiscard]] std::optional<std::string> member_of(const Labels& series) const;
 
  private:
+  [[nodiscard]] const metrics::Absent* find_absent(const Labels& series) const;
   [[nodiscard]] bool is_down(std::string_view source, const std::string& target) const;
   [[nodiscard]] std::optional<std::string> silent_instance(const Labels& series) const;
   [[nodiscard]] std::optional<std::string> silent_pooler(const Labels& series) const;

@@ -25,6 +25,8 @@ struct Kubernetes {
   std::vector<std::string> namespaces;  // of watched databases; empty: all
   // Of the operators' Leases and Deployments; empty: all, or none where `namespaces` is set.
   std::vector<std::string> operator_namespaces;
+  bool prometheus_rules = false;         // whether PrometheusRule objects are evaluated too
+  std::string prometheus_rule_selector;  // of labels; empty: all
   Duration request_timeout = seconds(10);
   Duration health_interval = seconds(5);  // one cheap request; a missed one ages every kind
   Duration health_timeout = seconds(2);

@@ -69,6 +69,10 @@ template <typename Rule>
 std::string show(const std::string& field, Rule) {
   return yaml_text(field);
 }
+std::string show(const std::vector<std::string>& field, TextList);
+std::string show(const std::vector<std::string>& field, FilePatterns) {
+  return show(field, TextList{});
+}
 std::string show(const std::vector<std::string>& field, TextList) {
   std::vector<std::string> texts;
   for (const std::string& text : field) texts.push_back(yaml_text(text));
@@ -109,6 +113,7 @@ std::string type_of(RelabelWords) {
 }
 std::string type_of(MethodWords) { return "GET|POST"; }
 std::string type_of(TextList) { return "list of texts"; }
+std::string type_of(FilePatterns) { return "list of files"; }
 std::string type_of(ByteCount) { return "size"; }
 std::string type_of(Ratio) { return "ratio, 0 to 1"; }
 std::string type_of(OnOff) { return "on|off"; }

@@ -34,9 +34,7 @@ class Reading {
     if (map_.require(key)) value(key, field, SomeText{}, doc);
   }
   void value(std::string_view key, std::string& field, OutputFile, std::string_view) {
-    if (!read_text(key, field) || field.empty()) return;
-    const std::filesystem::path path(field);
-    if (path.is_relative() && !folder_.empty()) field = (folder_ / path).lexically_normal();
+    if (read_text(key, field)) field = completed(field);
   }
   void value(std::string_view key, std::string& field, FileName, std::string_view doc) {
     value(key, field, OutputFile{}, doc);
@@ -63,6 +61,11 @@ class Reading {
       if (text.empty() || has_control(text))
         map_.error(key, fmt::format("{} is not a name", in_quotes(text)));
     }
+  }
+  void value(std::string_view key, std::vector<std::string>& field, FilePatterns,
+             std::string_view doc) {
+    value(key, field, TextList{}, doc);
+    for (std::string& pattern : field) pattern = completed(pattern);
   }
   void value(std::string_view key, Switch& field, SwitchWords, std::string_view) {
     map_.read_choice<Switch>(key, field, kSwitchWords);
@@ -153,6 +156,12 @@ class Reading {
   static bool has_control(const std::string& text) {
     return std::any_of(text.begin(), text.end(),
                        [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+  }
+
+  [[nodiscard]] std::string completed(const std::string& name) const {
+    const std::filesystem::path path(name);
+    if (name.empty() || path.is_absolute() || folder_.empty()) return name;
+    return (folder_ / path).lexically_normal();
   }
 
   bool read_text(std::string_view key, std::string& field) {
@@ -285,9 +294,12 @@ std::vector<std::string> files_of(const Config& config) {
 }
 
 CheckResult check_file(const std::string& path, bool json) {
-  const Loaded loaded = load_file(path);
+  return report_of(path, load_file(path), json);
+}
+
+CheckResult report_of(const std::string& path, const Loaded& loaded, bool json) {
   CheckResult result;
-  result.exit_code = loaded.config ? 0 : 1;
+  result.exit_code = loaded.problems.has_errors() ? 1 : 0;
   result.text =
       json ? to_json(loaded.problems)
            : fmt::format("{}{}: {}\n", loaded.problems.text(), path, verdict(loaded.problems));

@@ -36,5 +36,7 @@ struct CheckResult {
   int exit_code = 0;
 };
 [[nodiscard]] CheckResult check_file(const std::string& path, bool json);
+// The same of a file that was loaded, with whatever has been added to its problems.
+[[nodiscard]] CheckResult report_of(const std::string& path, const Loaded& loaded, bool json);
 
 }  // namespace keelwatch::config

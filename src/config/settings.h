@@ -23,8 +23,9 @@ struct FileName {};      // relative ones are meant from the configuration file'
 struct OutputFile {};    // the same of a file that is written: it need not be there
 struct Pairs {};         // a mapping of labels
 struct TextList {};
-struct ByteCount {};  // more than zero
-struct Ratio {};      // from 0 to 1
+struct FilePatterns {};  // completed from the folder of the configuration file
+struct ByteCount {};     // more than zero
+struct Ratio {};         // from 0 to 1
 struct OnOff {};
 struct UtcOffset {};  // as a Duration
 struct Between {
@@ -110,6 +111,10 @@ void visit_settings(Visitor& v, Kubernetes& k) {
   v.value("operator_namespaces", k.operator_namespaces, TextList{},
           "Namespaces of the operators that the databases need; empty: all, or, where namespaces "
           "is set, none are watched.");
+  v.value("prometheus_rules", k.prometheus_rules, OnOff{},
+          "Whether the rules of PrometheusRule objects are evaluated too.");
+  v.value("prometheus_rule_selector", k.prometheus_rule_selector, AnyText{},
+          "Of which, as in kubectl get -l: app=keelwatch; empty: of all in the namespaces.");
   v.value("request_timeout", k.request_timeout, kTimeout, "Deadline of one request.");
   v.value("health_interval", k.health_interval, kInterval,
           "Time between two checks of the API server; a missed one ages what was read from it.");
@@ -572,7 +577,7 @@ void visit_settings(Visitor& v, Alerts& a) {
 
 template <typename Visitor>
 void visit_settings(Visitor& v, Rules& r) {
-  v.value("files", r.files, TextList{},
+  v.value("files", r.files, FilePatterns{},
           "Files of Prometheus rules, patterns with * and ? too; none: the bundled rules.");
   v.value("disable", r.disable, TextList{}, "Names of alerts and recordings to leave out.");
 }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "base/published.h"
 #include "metrics/process.h"
 #include "metrics/text.h"
 
@@ -250,6 +251,8 @@ struct SelfMetrics::Impl {
   prometheus::Family<prometheus::Gauge>& state_writable =
       add(registry, prometheus::BuildGauge(), kStateWritable);
 
+  Published<Samples> evaluation;
+
   static constexpr Duration kNoSnapshot = Duration::min();
   std::atomic<Duration::rep> snapshot{kNoSnapshot.count()};  // SteadyTime
 };
@@ -345,6 +348,10 @@ void SelfMetrics::state_writable(bool writable) {
   impl_->state_writable.Add({}).Set(writable ? 1 : 0);
 }
 
+void SelfMetrics::evaluation(std::shared_ptr<const Samples> samples) {
+  impl_->evaluation.publish(std::move(samples));
+}
+
 std::span<const Family* const> SelfMetrics::families() { return kFamilies; }
 
 void SelfMetrics::append(std::string& out, Format format) const {
@@ -360,6 +367,7 @@ void SelfMetrics::append(std::string& out, Format format) const {
     std::ranges::sort(family.metric, std::less<>(), &prometheus::ClientMetric::label);
     append_family(out, family, format);
   }
+  if (const auto evaluation = impl_->evaluation.read()) append_samples(out, *evaluation, format);
 }
 
 }  // namespace keelwatch::metrics

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "metrics/exposition.h"
 #include "metrics/family.h"
+#include "metrics/writer.h"
 
 namespace keelwatch::metrics {
 
@@ -59,7 +60,10 @@ class SelfMetrics {
   // Whether the alerts' state is being kept; never called without a state file.
   void state_writable(bool writable);
 
-  // Every family that append() can print, ours and process_*.
+  // What the evaluation of rules says of itself, as of its newest step; printed from then on.
+  void evaluation(std::shared_ptr<const Samples> samples);
+
+  // Every family that append() prints by itself, ours and process_*.
   [[nodiscard]] static std::span<const Family* const> families();
 
   // Appends HELP, TYPE and samples, families by name; like append_samples without an end.

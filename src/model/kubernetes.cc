@@ -4,7 +4,7 @@ namespace keelwatch::model {
 
 KubernetesSlice KubernetesSlice::absent(const Why& why) {
   const AbsentOfAny no{why};
-  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no,
+  return {no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, no,
           no, no, no, no, no, no, no, no, no, no, no, no, no, no, no, {}};
 }
 

@@ -311,6 +311,13 @@ struct Deployment {
   }
 };
 
+// monitoring.coreos.com/v1: rules, which are no facts of the world; the text is JSON.
+struct PrometheusRule {
+  static constexpr std::string_view kKind = "PrometheusRule";
+  ObjectMeta meta;
+  std::string spec;  // empty: it could not be decoded
+};
+
 // Sorted by (namespace, name); pointers are shared between successive slices.
 template <typename T>
 using ObjectList = std::vector<std::shared_ptr<const T>>;
@@ -351,6 +358,9 @@ struct KubernetesSlice {
   Observed<ObjectList<VolumeSnapshots>> longhorn_snapshots;
   Observed<ObjectList<VolumeBackups>> longhorn_backups;
   Observed<ObjectList<SystemBackup>> longhorn_system_backups;
+  // Not set up unless settings.prometheus_rules is on. Rules stay in force for as long as nobody
+  // answers: it has no part in for_each_kind(), and never becomes too old.
+  Observed<ObjectList<PrometheusRule>> prometheus_rules;
   std::vector<SourceReport> reports;  // target = kind ("Cluster", "Pod", ...)
 
   template <typename With>

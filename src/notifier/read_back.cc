@@ -156,6 +156,9 @@ std::vector<rules::SavedAlert> taken_back(const std::vector<SeenAlert>& seen, co
       }
     }
     alert.annotations = one.annotations;
+    const auto held = std::ranges::find(alert.annotations, rules::kUnverified,
+                                        [](const auto& annotation) { return annotation.first; });
+    if (held != alert.annotations.end()) alert.held = held->second;
     // No alert of ours is older than that; the clock of whoever claims it is wrong.
     const WallTime since = std::clamp(one.starts_at, now - kOldest, now);
     alert.active_at = {since, now - since};

@@ -106,9 +106,9 @@ struct SavedAlert {
   bool operator==(const SavedAlert&) const = default;
 };
 
-// All instances of a rule. The key names the rule over restarts and reloads: group, name and
+// All instances of a rule. The key names the rule over restarts and reloads: file, group, name and
 // configured labels, so that a rule whose expression, `for` or annotations changed keeps its
-// alerts.
+// alerts. A rule that has moved to another file keeps them too.
 struct SavedRule {
   std::string key;
   std::vector<SavedAlert> alerts;

@@ -3,9 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 #include <unordered_set>
 
 #include "base/time_text.h"
+#include "rules/lint.h"
 
 namespace keelwatch::rules {
 namespace {
@@ -194,6 +196,7 @@ void AlertingRule::take_results(std::vector<Alert> results, const Evaluation& ev
     Instance& instance = instances_[result.labels];
     Alert& alert = instance.alert;
     instance.present = true;
+    instance.confirmed = true;
     if (!alert.labels.empty() && alert.state != AlertState::kInactive) {
       alert.value = result.value;
       alert.annotations = std::move(result.annotations);
@@ -201,7 +204,7 @@ void AlertingRule::take_results(std::vector<Alert> results, const Evaluation& ev
       alert.held.clear();
       continue;
     }
-    instance = {std::move(result), {}, true, evaluation.now.steady};
+    instance = {std::move(result), {}, true, evaluation.now.steady, true};
     report(transitions, alert, AlertState::kInactive, AlertState::kPending, evaluation.now);
   }
 }
@@ -253,7 +256,7 @@ bool AlertingRule::vanish(Instance& instance, const Evaluation& evaluation, std:
     return now.steady - alert.resolved_at->steady <= kResolvedRetention;
   }
   if (!evaluation.on_slot()) return true;
-  std::string reason = hold_reason(alert, evaluation, at_ms);
+  std::string reason = hold_reason(instance, evaluation, at_ms);
   if (!reason.empty()) {
     // What nobody saw does not count towards `for`.
     if (alert.state == AlertState::kPending) alert.active_at.steady += now.steady - instance.seen;
@@ -296,8 +299,25 @@ std::optional<std::string> silent_source(const Labels& series, const Evaluation&
 
 }  // namespace
 
-std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& evaluation,
+// Beside series that were seen, a member that was not counts only until the alert has been in a
+// result here: what its result was made of has been seen then, and what it vanished with is known.
+std::optional<std::string> AlertingRule::unseen_source(const Instance& instance,
+                                                       const Evaluation& evaluation) const {
+  const Labels& result = instance.alert.sample;
+  for (const SelectorUse& use : selectors_) {
+    if (use.takes_away) continue;
+    const bool seen = is_seen(use, result, evaluation.store);
+    if (seen && instance.confirmed) continue;
+    const auto& ask = seen ? evaluation.settings.silent_member : evaluation.settings.silent_source;
+    if (!ask) continue;
+    if (auto source = ask(wanted_by(use, result))) return source;
+  }
+  return std::nullopt;
+}
+
+std::string AlertingRule::hold_reason(const Instance& instance, const Evaluation& evaluation,
                                       std::int64_t at_ms) {
+  const Alert& alert = instance.alert;
   if (evaluation.settings.semantics == Semantics::kPrometheus) return {};
   if (!unknown_) {
     Result<std::vector<promql::UnknownSeries>> found =
@@ -311,10 +331,7 @@ std::string AlertingRule::hold_reason(const Alert& alert, const Evaluation& eval
                        source.value_or(std::string(series.labels->get(kMetricName))),
                        format_rfc3339(from_unix_millis(series.since_ms), 0));
   }
-  for (const SelectorUse& use : selectors_) {
-    if (use.takes_away || is_seen(use, alert.sample, evaluation.store)) continue;
-    const auto source = silent_source(wanted_by(use, alert.sample), evaluation);
-    if (!source) continue;
+  if (const auto source = unseen_source(instance, evaluation)) {
     const std::string held = *source + " silent since ";
     if (alert.held.starts_with(held)) return alert.held;
     return held + format_rfc3339(evaluation.now.wall, 0);
@@ -382,9 +399,59 @@ std::vector<SavedAlert> AlertingRule::saved(Instant now) const {
 
 void AlertingRule::restore(const std::vector<SavedAlert>& saved, Instant now) {
   for (const SavedAlert& alert : saved) {
-    Instance instance{rules::restore(alert, now), alert.held, false, now.steady};
+    Instance instance{rules::restore(alert, now), alert.held, false, now.steady, false};
     instances_.insert_or_assign(alert.labels, std::move(instance));
   }
+}
+
+// Whether an alert of this rule can have these labels.
+bool AlertingRule::may_have(const Labels& labels) const {
+  if (labels.get("alertname") != rule_.name) return false;
+  std::set<std::string_view> own = {"alertname"};
+  for (const TemplatedText& label : rule_.labels) {
+    own.insert(label.name);
+    if (label.text.literal() && labels.get(label.name) != label.text.text()) return false;
+  }
+  const PossibleLabels possible = possible_labels(query_.expr());
+  return std::all_of(labels.begin(), labels.end(), [&](const LabelView& label) {
+    return own.contains(label.name) || possible.may_have(std::string(label.name));
+  });
+}
+
+bool AlertingRule::take_back(const SavedAlert& seen, Instant now,
+                             std::vector<Transition>& transitions) {
+  if (!may_have(seen.labels)) return false;
+  Instance& instance = instances_[seen.labels];
+  Alert& alert = instance.alert;
+  Alert taken = rules::restore(seen, now);
+  const AlertState before = alert.labels.empty() ? AlertState::kInactive : alert.state;
+  // What has ended here since has ended.
+  if (alert.resolved_at) return true;
+  if (before == AlertState::kFiring) {
+    if (taken.fired_at->steady < alert.fired_at->steady) alert.fired_at = taken.fired_at;
+    return true;
+  }
+  // Whatever startsAt was, the condition has lasted for as long as the rule wants.
+  const bool cause = taken.labels.get("kind") == "cause";
+  if (!cause) taken.active_at.wall -= rule_.hold;
+  taken.active_at.steady = std::min(taken.active_at.steady, now.steady) - rule_.hold;
+  taken.sample = taken.labels.without("alertname");
+  for (const TemplatedText& label : rule_.labels) taken.sample = taken.sample.without(label.name);
+  if (before == AlertState::kPending) {  // its result is newer than what was seen
+    taken.annotations = alert.annotations;
+    taken.held = alert.held;
+    taken.sample = alert.sample;
+    taken.value = alert.value;
+  }
+  instance.sent_held = taken.held;
+  instance.seen = now.steady;
+  alert = std::move(taken);
+  report(transitions, alert, before, AlertState::kFiring, now, "taken back from Alertmanager");
+  return true;
+}
+
+void AlertingRule::confirm() {
+  for (auto& [labels, instance] : instances_) instance.confirmed = true;
 }
 
 std::vector<Alert> AlertingRule::alerts() const {

@@ -50,6 +50,13 @@ class AlertingRule {
   [[nodiscard]] std::vector<SavedAlert> saved(Instant now) const;
   // Takes alerts over, from a file or from the rule that this one replaces.
   void restore(const std::vector<SavedAlert>& saved, Instant now);
+  // Every alert of now has been seen by this process: it comes from the rule that this one
+  // replaces.
+  void confirm();
+  // Takes over an alert that fires at an Alertmanager: no state is known of it here, or a younger
+  // one. False if it cannot be one of this rule.
+  [[nodiscard]] bool take_back(const SavedAlert& seen, Instant now,
+                               std::vector<Transition>& transitions);
 
   [[nodiscard]] const Rule& rule() const { return rule_; }
   [[nodiscard]] const std::string& key() const { return key_; }
@@ -65,9 +72,10 @@ class AlertingRule {
  private:
   struct Instance {
     Alert alert;
-    std::string sent_held;  // alert.held as it was sent last
-    bool present = false;   // in the newest result
-    SteadyTime seen{};      // the last evaluation that counted, for the time that pending lasts
+    std::string sent_held;   // alert.held as it was sent last
+    bool present = false;    // in the newest result
+    SteadyTime seen{};       // the last evaluation that counted, for the time that pending lasts
+    bool confirmed = false;  // has been in a result since the start of this process
   };
   using Instances = std::unordered_map<Labels, Instance, LabelsHash>;
 
@@ -84,11 +92,15 @@ class AlertingRule {
   [[nodiscard]] bool vanish(Instance& instance, const Evaluation& evaluation, std::int64_t at_ms,
                             std::vector<Transition>& transitions);
   // Why the vanished result says nothing about the fact; "" if it does.
-  [[nodiscard]] std::string hold_reason(const Alert& alert, const Evaluation& evaluation,
+  [[nodiscard]] std::string hold_reason(const Instance& instance, const Evaluation& evaluation,
                                         std::int64_t at_ms);
+  // The source of a selected series that the store has never seen.
+  [[nodiscard]] std::optional<std::string> unseen_source(const Instance& instance,
+                                                         const Evaluation& evaluation) const;
   void ripen(Instance& instance, const Evaluation& evaluation,
              std::vector<Transition>& transitions) const;
   [[nodiscard]] bool keeps_firing(Alert& alert, Instant now) const;
+  [[nodiscard]] bool may_have(const Labels& labels) const;
   void write(std::vector<OutputSample>& samples) const;
 
   Rule rule_;

@@ -15,6 +15,12 @@ Result<void> StoreOutput::append(const Labels& labels, std::int64_t at_ms, doubl
 void EvaluationLog::add(EvaluationRecord record) {
   if (records_.size() == kKept) records_.erase(records_.begin());
   records_.push_back(std::move(record));
+  shared_.reset();
+}
+
+std::shared_ptr<const std::vector<EvaluationRecord>> EvaluationLog::shared() const {
+  if (!shared_) shared_ = std::make_shared<const std::vector<EvaluationRecord>>(records_);
+  return shared_;
 }
 
 Result<promql::Answer> ask(promql::Query& query, const Evaluation& evaluation, std::int64_t at_ms,

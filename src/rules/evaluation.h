@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -60,6 +61,9 @@ struct Settings {
   // now; nullopt: none is. Names the source of a held alert, and holds one where the store has
   // never seen the series: after a start.
   std::function<std::optional<std::string>(const Labels& series)> silent_source = nullptr;
+  // The same of single series that are known to be missing now: beside others that the store has
+  // seen, one of them may be what an aggregated alert is about.
+  std::function<std::optional<std::string>(const Labels& series)> silent_member = nullptr;
 };
 
 // One point in time at which rules are evaluated.
@@ -100,12 +104,15 @@ class EvaluationLog {
   static constexpr std::size_t kKept = 20;
   void add(EvaluationRecord record);
   [[nodiscard]] const std::vector<EvaluationRecord>& records() const { return records_; }
+  // The same for other threads; copied once per change.
+  [[nodiscard]] std::shared_ptr<const std::vector<EvaluationRecord>> shared() const;
   [[nodiscard]] const EvaluationRecord* newest() const {
     return records_.empty() ? nullptr : &records_.back();
   }
 
  private:
   std::vector<EvaluationRecord> records_;
+  mutable std::shared_ptr<const std::vector<EvaluationRecord>> shared_;  // null: not of now
 };
 
 // Prometheus' word for a rule's health: unknown before the first evaluation.

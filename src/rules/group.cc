@@ -49,7 +49,7 @@ Group::Group(const RuleGroup& group, const Settings& settings)
     }
     const std::size_t number = same[rule_key(name_, rule, 0)]++;
     rules_.emplace_back(std::in_place_type<AlertingRule>, rule, limit_,
-                        rule_key(name_, rule, number), settings);
+                        file_ + '\t' + rule_key(name_, rule, number), settings);
   }
 }
 

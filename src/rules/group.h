@@ -87,7 +87,8 @@ class Group {
   GroupStats stats_;
 };
 
-// "group/name{label="text"}#n": see SavedRule; n counts rules that are otherwise the same.
+// "group/name{label="text"}#n"; n counts rules that are otherwise the same. A key as in SavedRule
+// is the file, a tabulator, and this.
 [[nodiscard]] std::string rule_key(const std::string& group, const Rule& rule, std::size_t number);
 
 }  // namespace keelwatch::rules

@@ -151,9 +151,10 @@ class Reader {
     const bool record = node.find("record") != nullptr;
     rule.kind = record && !alert ? Rule::Kind::kRecording : Rule::Kind::kAlerting;
     rule.name = node[alert ? "alert" : "record"].text();
-    const std::string subject =
-        rule.name.empty() ? fmt::format("group {}: rule {}", group.name, group.rules.size() + 1)
-                          : rule.subject();
+    const std::string in_group = fmt::format("group {}: ", group.name);
+    const std::string subject = rule.name.empty()
+                                    ? fmt::format("{}rule {}", in_group, group.rules.size() + 1)
+                                    : (options_.name_groups ? in_group : "") + rule.subject();
     MappingReader map(node, problems_, subject);
     map.ignore("alert");
     map.ignore("record");

@@ -66,6 +66,8 @@ struct RuleFile {
 struct RuleFileOptions {
   // Keys that nobody knows are errors, unless this is set (promtool's --ignore-unknown-fields).
   bool ignore_unknown = false;
+  // Whether problems name the group of a rule: for texts whose places nobody sees.
+  bool name_groups = false;
 };
 
 // What is wrong is in `problems`; with errors there, nothing. Further documents of a plain file

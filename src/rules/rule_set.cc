@@ -1,6 +1,7 @@
 #include "rules/rule_set.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace keelwatch::rules {
@@ -8,6 +9,11 @@ namespace {
 
 // Newer samples than these wait for the clock (store/store.h); older ones are dropped.
 constexpr Duration kWaitedOut = store::Store::kClockTolerance;
+
+std::string_view without_file(std::string_view key) {
+  const std::size_t end = key.find('\t');
+  return end == std::string_view::npos ? key : key.substr(end + 1);
+}
 
 }  // namespace
 
@@ -32,14 +38,13 @@ void RuleSet::load(const std::vector<RuleGroup>& groups, const std::set<std::str
       return other->name() == group.name() && other->file() == group.file();
     });
     if (same != before.end()) group.take_over(**same);
-    for (Group::AnyRule& rule : group.rules()) {
-      auto* alerting = std::get_if<AlertingRule>(&rule);
-      if (alerting == nullptr) continue;
-      const auto found = alerts.find(alerting->key());
-      if (found == alerts.end()) continue;
-      alerting->restore(found->second, now);
-      alerts.erase(found);
-    }
+  }
+  std::vector<std::string> keys;
+  for (const auto& [key, saved] : alerts) keys.push_back(key);
+  for (const auto& [key, rule] : match(keys)) {
+    rule->restore(alerts.at(key), now);
+    rule->confirm();
+    alerts.erase(key);
   }
   for (const auto& group : before) {
     const bool replaced = std::any_of(groups_.begin(), groups_.end(), [&](const auto& other) {
@@ -203,21 +208,49 @@ std::vector<SavedRule> RuleSet::saved(Instant now) const {
   return out;
 }
 
-AlertingRule* RuleSet::find(const std::string& key) {
+std::vector<AlertingRule*> RuleSet::alerting_rules() {
+  std::vector<AlertingRule*> out;
   for (const auto& group : groups_) {
     for (Group::AnyRule& rule : group->rules()) {
-      auto* alerting = std::get_if<AlertingRule>(&rule);
-      if (alerting != nullptr && alerting->key() == key) return alerting;
+      if (auto* alerting = std::get_if<AlertingRule>(&rule)) out.push_back(alerting);
     }
   }
-  return nullptr;
+  return out;
+}
+
+// The same key first; what is left by all but the file: a rule that has moved.
+std::unordered_map<std::string, AlertingRule*> RuleSet::match(
+    const std::vector<std::string>& keys) {
+  std::unordered_map<std::string, AlertingRule*> by_key;
+  for (AlertingRule* rule : alerting_rules()) by_key.emplace(rule->key(), rule);
+  std::unordered_map<std::string, AlertingRule*> matched;
+  for (const std::string& key : keys) {
+    const auto same = by_key.find(key);
+    if (same == by_key.end()) continue;
+    matched.emplace(key, same->second);
+    by_key.erase(same);
+  }
+  std::map<std::string_view, AlertingRule*> by_rest;  // in which order does not matter: all are new
+  for (const auto& [key, rule] : by_key) by_rest.emplace(without_file(rule->key()), rule);
+  for (const std::string& key : keys) {
+    if (matched.contains(key)) continue;
+    const auto moved = by_rest.find(without_file(key));
+    if (moved == by_rest.end()) continue;
+    matched.emplace(key, moved->second);
+    by_rest.erase(moved);
+  }
+  return matched;
 }
 
 void RuleSet::restore(const std::vector<SavedRule>& saved, WallTime saved_at, Instant now,
                       std::vector<Transition>& transitions) {
   const bool long_ago = now.wall - saved_at > kPendingTolerance;
+  std::vector<std::string> keys;
+  for (const SavedRule& rule : saved) keys.push_back(rule.key);
+  const auto matched = match(keys);
   for (const SavedRule& rule : saved) {
-    AlertingRule* found = find(rule.key);
+    const auto at = matched.find(rule.key);
+    AlertingRule* found = at == matched.end() ? nullptr : at->second;
     std::vector<SavedAlert> alerts = rule.alerts;
     if (long_ago || found == nullptr) {
       std::erase_if(alerts, [](const SavedAlert& a) { return a.state == AlertState::kPending; });
@@ -237,6 +270,16 @@ void RuleSet::restore(const std::vector<SavedRule>& saved, WallTime saved_at, In
       orphans_.push_back({std::move(alert), {}});
     }
   }
+}
+
+std::vector<SavedAlert> RuleSet::take_back(std::vector<SavedAlert> seen, Instant now,
+                                           std::vector<Transition>& transitions) {
+  const std::vector<AlertingRule*> rules = alerting_rules();
+  std::erase_if(seen, [&](const SavedAlert& alert) {
+    return std::ranges::any_of(
+        rules, [&](AlertingRule* rule) { return rule->take_back(alert, now, transitions); });
+  });
+  return seen;
 }
 
 RuleSetStats RuleSet::stats() const {

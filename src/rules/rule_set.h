@@ -73,6 +73,11 @@ class RuleSet {
   [[nodiscard]] std::vector<SavedRule> saved(Instant now) const;
   void restore(const std::vector<SavedRule>& saved, WallTime saved_at, Instant now,
                std::vector<Transition>& transitions);
+  // Alerts that fire at an Alertmanager, at any time after a start without a stored state. Each
+  // becomes one of the first rule that can have made it, and fires until its rule knows better.
+  // Returns those of no rule here.
+  [[nodiscard]] std::vector<SavedAlert> take_back(std::vector<SavedAlert> seen, Instant now,
+                                                  std::vector<Transition>& transitions);
 
   [[nodiscard]] const std::vector<std::unique_ptr<Group>>& groups() const { return groups_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
@@ -91,7 +96,10 @@ class RuleSet {
   [[nodiscard]] std::set<std::pair<std::size_t, std::size_t>> touched(
       std::span<const Labels* const> changed, SteadyTime now) const;
   void index();
-  [[nodiscard]] AlertingRule* find(const std::string& key);
+  [[nodiscard]] std::vector<AlertingRule*> alerting_rules();
+  // By key: what each rule of now continues.
+  [[nodiscard]] std::unordered_map<std::string, AlertingRule*> match(
+      const std::vector<std::string>& keys);
 
   Settings settings_;
   std::vector<std::unique_ptr<Group>> groups_;

@@ -31,12 +31,23 @@ model::SourceReport down(std::string source, std::string target) {
   return report;
 }
 
+// Every question has been asked.
+template <typename T>
+void ask(model::Instance& instance, Observed<T> model::Instance::* place) {
+  Observed<T>& answer = instance.*place;
+  if (!answer.is_known()) answer = Observed<T>::known({}, kNow);
+}
+model::Instance read_through(model::Instance instance) {
+  model::Instance::for_each_answer([&](auto place, model::Pace /*pace*/) { ask(instance, place); });
+  return instance;
+}
+
 // Of the instances db/pg-1 and db/pg-2, without a namespace too.
 Moment moment_with(model::SourceReport report) {
   std::vector<model::Instance> instances;
   for (const char* ns : {"db", ""}) {
     for (const char* pod : {"pg-1", "pg-2"}) {
-      instances.push_back(answering(pod, primary_facts(kMiB)));
+      instances.push_back(read_through(answering(pod, primary_facts(kMiB))));
       instances.back().id = {ns, "pg", pod};
     }
   }
@@ -115,6 +126,49 @@ TEST_CASE("a fact that has ended is not an unknown one", "[app][silence]") {
   };
   CHECK_FALSE(absent(""));
   CHECK(absent("kubernetes") == "kubernetes");
+}
+
+TEST_CASE("an instance is silent of what it has not been asked yet", "[app][silence]") {
+  const Labels pod{{"namespace", "default"}, {"cluster", "pg"}, {"pod", "pg-1"}};
+  const Labels checksums = series("keelwatch_database_checksum_failures_total", pod);
+  const auto silent = [&](const model::Instance& instance, const Labels& of) {
+    Moment moment;
+    moment.world = model::assemble(slices({instance}), model::Freshness{}, kNow);
+    return Silence(moment).source_of(of);
+  };
+  const model::Instance fresh = answering("pg-1", primary_facts(kMiB));
+  CHECK(silent(fresh, checksums) == "postgres default/pg-1");
+  CHECK_FALSE(silent(fresh, series("keelwatch_volume_verdict", pod)));
+  CHECK_FALSE(silent(read_through(fresh), checksums));
+  model::Instance refused = read_through(fresh);
+  refused.settings = Observed<model::Settings>::unknown(Error(ErrorCode::kForbidden, "x"), "y");
+  CHECK_FALSE(silent(refused, checksums));  // asked, and it never says more
+  model::Instance unseen = read_through(fresh);
+  model::DatabaseFacts database;
+  database.name = "app";
+  database.allows_connections = true;
+  unseen.databases = Observed<std::vector<model::DatabaseFacts>>::known({database}, kNow);
+  CHECK(silent(unseen, checksums));
+  unseen.contents.push_back(
+      {"app", Observed<model::DatabaseContent>::unknown(Error(ErrorCode::kForbidden, "x"), "y")});
+  CHECK_FALSE(silent(unseen, checksums));
+}
+
+TEST_CASE("one member that is silent is told beside others that are not", "[app][silence]") {
+  const metrics::Family& since = family("keelwatch_volume_degraded_since_timestamp_seconds");
+  Moment moment = moment_with({});
+  moment.samples.absent = {{&since,
+                            {{"namespace", "db"}, {"volume", "v"}},
+                            {Absence::kUnknown, Error(ErrorCode::kNotFound, "x"), "kubernetes"}}};
+  const Silence silence(moment);
+  const auto member = [&](const Labels& labels) {
+    return silence.member_of(series(since.name(), labels));
+  };
+  CHECK(member({{"namespace", "db"}}) == "kubernetes");
+  CHECK(member({{"namespace", "db"}, {"volume", "v"}}) == "kubernetes");
+  CHECK_FALSE(member({{"namespace", "db"}, {"volume", "w"}}));
+  CHECK_FALSE(Silence(moment_with(down("kubernetes", "LonghornVolume")))
+                  .member_of(series(since.name(), {{"namespace", "db"}})));
 }
 
 TEST_CASE("targets have settled while none is new and none has not answered", "[app][silence]") {

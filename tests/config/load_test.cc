@@ -69,6 +69,8 @@ kubernetes:
   context: lab
   namespaces: [db, db2]
   operator_namespaces: [cnpg-system]
+  prometheus_rules: on
+  prometheus_rule_selector: team=db
   request_timeout: 11s
   health_interval: 6s
   health_timeout: 3s
@@ -134,9 +136,18 @@ alerts:
 )");
   Config expected;
   expected.step_interval = 2s;
-  expected.kubernetes = {
-      Switch::kOn, "/dev/null/kubeconfig", "lab", {"db", "db2"}, {"cnpg-system"}, 11s, 6s, 3s, 2min,
-      {}};
+  expected.kubernetes = {Switch::kOn,
+                         "/dev/null/kubeconfig",
+                         "lab",
+                         {"db", "db2"},
+                         {"cnpg-system"},
+                         true,
+                         "team=db",
+                         11s,
+                         6s,
+                         3s,
+                         2min,
+                         {}};
   const PostgresLogin login = {
       "watcher",        "/dev/null/password", "", "app", "verify-ca", "/dev/null/ca",
       "/dev/null/cert", "/dev/null/key"};
@@ -375,6 +386,16 @@ TEST_CASE("file names are completed from the configuration's folder", "[config]"
   CHECK(result.problems.all()[0].severity == Severity::kWarning);
   CHECK(result.problems.all()[0].problem == "\"/tmp/ca\" does not exist");
   CHECK(result.problems.all()[0].remedy == "it is read as soon as it is there");
+}
+
+TEST_CASE("patterns of rule files are completed too", "[config]") {
+  const Folder folder;
+  const std::string path =
+      folder.write("keelwatch.yaml", "rules:\n  files: [rules/*.yaml, /etc/x.yaml]\n");
+  const Loaded result = load_file(path);
+  REQUIRE(result.config);
+  CHECK(result.config->rules.files ==
+        std::vector<std::string>{folder.at("rules/*.yaml"), "/etc/x.yaml"});
 }
 
 TEST_CASE("checking a file prints a verdict and sets the exit code", "[config]") {

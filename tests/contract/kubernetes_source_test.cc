@@ -108,6 +108,53 @@ TEST_CASE("objects are listed, and changes follow from the watch", "[contract][k
   CHECK(reader.report("Pod").clock_skew_seconds.value_or(99) == Approx(0).margin(1.5));
 }
 
+TEST_CASE("rules are read where that is wanted, by their labels", "[contract][kubernetes]") {
+  const Server server(GENERATE(from_range(kube_server_names())));
+  const auto rule = [](const std::string& name, const std::string& team, const std::string& expr) {
+    return R"({"apiVersion":"monitoring.coreos.com/v1","kind":"PrometheusRule","metadata":{)"
+           R"("namespace":"watching","name":")" +
+           name + R"(","labels":{"team":")" + team +
+           R"("}},"spec":{"groups":[{"name":"g","rules":[{"alert":"A","expr":")" + expr +
+           R"("}]}]}})";
+  };
+  const auto text = [](const KubernetesSlice& s) {
+    const auto* rules = s.prometheus_rules.if_known();
+    std::string out = rules == nullptr ? "unknown" : "";
+    for (std::size_t i = 0; rules != nullptr && i < rules->size(); ++i) {
+      const std::string& spec = (*rules)[i]->spec;
+      const std::size_t at = spec.find("\"expr\":\"") + 8;
+      out += (*rules)[i]->meta.name + "=" + spec.substr(at, spec.find('"', at) - at) + " ";
+    }
+    return out;
+  };
+  config::Kubernetes wanted;
+  wanted.namespaces = {"watching"};
+  wanted.prometheus_rules = true;
+  wanted.prometheus_rule_selector = "team=db";
+  wanted.health_interval = 200ms;
+  KubernetesReader reader(wanted, server.environment());
+  REQUIRE(reader.until([&](const KubernetesSlice& s) {
+    return !s.prometheus_rules.is_known() &&
+           s.prometheus_rules.why().absence == Absence::kNotInstalled;
+  }));
+  server.api->install("monitoring.coreos.com");
+  server.api->put(rule("a", "db", "up == 0"));
+  server.api->put(rule("b", "web", "up == 1"));
+  REQUIRE(reader.until([&](const KubernetesSlice& s) { return text(s) == "a=up == 0 "; }, 90s));
+  server.api->put(rule("c", "db", "x > 1"));
+  REQUIRE(reader.until([&](const KubernetesSlice& s) { return text(s) == "a=up == 0 c=x > 1 "; }));
+  // One that no longer has the label is as good as gone.
+  server.api->patch({"monitoring.coreos.com/v1", "PrometheusRule", "watching", "a"},
+                    R"({"metadata":{"labels":{"team":"web"}}})");
+  REQUIRE(reader.until([&](const KubernetesSlice& s) { return text(s) == "c=x > 1 "; }));
+  CHECK(reader.report("PrometheusRule").up);
+
+  KubernetesReader plain = server.reader({"watching"});
+  REQUIRE(plain.until([](const KubernetesSlice& s) { return s.pods.is_known(); }));
+  CHECK(plain.slice().prometheus_rules.why().absence == Absence::kNotSetUp);
+  CHECK(plain.report("PrometheusRule").target.empty());
+}
+
 TEST_CASE("a list of many pages arrives whole, in order and at once", "[contract][kubernetes]") {
   const Server server(GENERATE(from_range(kube_server_names())));
   std::string expected;

@@ -267,6 +267,45 @@ TEST_CASE("a reload takes a good file, refuses a bad one, and says so", "[e2e]")
   CHECK(keelwatch.get("/-/reload").status == 405);
 }
 
+TEST_CASE("files of rules that appear, change and go are noticed", "[e2e]") {
+  const Folder folder;
+  const auto write = [&](const std::string& name, const std::string& alert,
+                         const std::string& expr = "vector(1)") {
+    std::ofstream(folder.path + "/" + name)
+        << "groups: [{name: g, interval: 1s, rules: [{alert: " << alert << ", expr: '" << expr
+        << "'}]}]\n";
+  };
+  write("a.yaml", "A");
+  const KeelwatchProcess keelwatch("kubernetes: {enabled: off}\nrules: {files: ['" + folder.path +
+                                   "/*.yaml']}\n");
+  const auto lists = [&](const std::string& text) {
+    const auto patience = steady_clock::now() + 20s;
+    while (steady_clock::now() < patience) {
+      if (keelwatch.get("/api/v1/rules").body.find(text) != std::string::npos) return true;
+      std::this_thread::sleep_for(100ms);
+    }
+    return false;
+  };
+  CHECK(lists("\"name\":\"A\""));
+  write("b.yaml", "B");
+  CHECK(lists("\"name\":\"B\""));
+  // A bad file: those of before stay, and the mended file is noticed by itself.
+  write("b.yaml", "C", "tme()");
+  CHECK(lists("unknown function"));
+  CHECK(lists("\"name\":\"B\""));
+  CHECK(keelwatch.value("keelwatch_rules_last_load_successful{origin=\"files\"}") == 0);
+  write("b.yaml", "C");
+  CHECK(lists("\"name\":\"C\""));
+  CHECK(keelwatch.wait_for("keelwatch_rules_last_load_successful{origin=\"files\"}", 1));
+  std::filesystem::remove(folder.path + "/b.yaml");
+  const auto patience = steady_clock::now() + 20s;
+  while (keelwatch.get("/api/v1/rules").body.find("\"name\":\"C\"") != std::string::npos) {
+    REQUIRE(steady_clock::now() < patience);
+    std::this_thread::sleep_for(100ms);
+  }
+  CHECK(lists("\"name\":\"A\""));
+}
+
 TEST_CASE("a bad web configuration is a failed reload, and the good one stays in force", "[e2e]") {
   const Folder folder;
   const std::string web = folder.path + "/web.yml";

@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/json.h"
+#include "notifier/take_back.h"
 #include "notifier/test_page.h"
 #include "tests/notifier/notifier_fixture.h"
 #include "tests/support/alertmanager_server.h"
@@ -100,6 +101,23 @@ TEST_CASE("firing alerts are taken back from what Alertmanager keeps", "[notifie
   const auto back = taken_back(*seen, {}, SystemClock().wall());
   REQUIRE(back.size() == 1);
   CHECK(back[0].labels.text() == R"({alertname="A",severity="critical"})");
+
+  // Beside one that refuses and one that is dead, which comes back late.
+  testing::ScriptedServer refuses(
+      testing::answer_each([](const auto&) { return testing::http_response(403, ""); }));
+  testing::AlertmanagerServer late(config_with(webhook));
+  late.kill();
+  std::vector<std::vector<rules::SavedAlert>> answers;
+  TaskScope asking;
+  asking.spawn(take_back({f.loop, f.resolver, f.http, f.clock, f.log},
+                         to({refuses.url("/"), late.url(), am.url()}),
+                         [&](auto found) { answers.push_back(std::move(found)); }));
+  REQUIRE(f.turn_until([&] { return answers.size() == 1; }));
+  REQUIRE(answers[0].size() == 1);
+  CHECK(answers[0][0].labels == back[0].labels);
+  late.start();
+  REQUIRE(f.turn_until([&] { return answers.size() == 2; }));
+  CHECK(answers[1].empty());  // it has forgotten all
 }
 
 TEST_CASE("a test page is followed from hop to hop", "[notifier]") {

@@ -153,6 +153,26 @@ TEST_CASE("where the store has seen nothing yet, a silent source holds what it w
   when_healthy("x > 0 unless on (a) y{role='rw'} > 0", "{a=\"1\"} inactive");
 }
 
+TEST_CASE("after a start one silent member holds an aggregated alert until it is seen", "[rules]") {
+  World world;
+  const RuleGroup described = groups_of(one_rule("        expr: max by (c) (x) > 0\n"))[0];
+  Group before(described, world.settings);
+  run(world, before, {{0, "x{c=\"1\",p=\"1\"}=0 x{c=\"1\",p=\"2\"}=1", "{c=\"1\"} firing"}});
+  const std::vector<SavedAlert> saved = alerting(before).saved(world.now);
+  World next;  // another process, which has seen nothing
+  next.settings.silent_member = [](const Labels& series) {
+    const bool silent = series == Labels{{"__name__", "x"}, {"c", "1"}};
+    return silent ? std::optional<std::string>("postgres 2") : std::nullopt;
+  };
+  Group group(described, next.settings);
+  alerting(group).restore(saved, next.now);
+  run(next, group,
+      {{10, "x{c=\"1\",p=\"1\"}=0", "{c=\"1\"} firing held"},
+       {20, "x{c=\"1\",p=\"1\"}=1", "{c=\"1\"} firing"},
+       // Seen firing here: what it is made of is in the store.
+       {30, "x{c=\"1\",p=\"1\"}=0", "{c=\"1\"} inactive"}});
+}
+
 TEST_CASE("nothing resolves before all sources have answered and the look-back is spanned",
           "[rules]") {
   World world;

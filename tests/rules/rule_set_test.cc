@@ -253,5 +253,134 @@ TEST_CASE("a failing recording rule leaves its series alone", "[rules]") {
   CHECK(group.stats().evaluation_failures == 1);
 }
 
+TEST_CASE("a rule that fails keeps its alerts firing, and they are sent on", "[rules]") {
+  World world;
+  RuleSet rules(world.settings);
+  rules.load(groups_of(group_of("      - {alert: A, expr: 'x / on() y > 0'}\n")), {}, world.now,
+             nullptr, world.transitions);
+  int sent = 0;
+  for (int i = 0; i < 600; ++i) {
+    world.at(i);
+    world.append(i < 20 ? "x=1 y=1" : "x=1 y=1 y{a=\"1\"}=1");
+    rules.step(world.step(), {}, world.transitions);
+    std::vector<Notice> notices;
+    rules.take_notices(world.now, notices);
+    for (const Notice& notice : notices) sent += notice.ends_at ? 1000 : 1;
+  }
+  CHECK(first_rule(rules).health() == Health::kError);
+  CHECK(rules.stats().failing_rules == 1);
+  CHECK(states(first_rule(rules)) == "firing");
+  CHECK(sent >= 9);  // each minute
+  CHECK(sent < 1000);
+}
+
+TEST_CASE("files with the same group and rule are told apart; a file that is renamed keeps alerts",
+          "[rules]") {
+  World world;
+  const auto both = [&](const char* first, const char* second) {
+    std::vector<RuleGroup> groups =
+        groups_of(group_of("      - {alert: A, expr: 'x{a=\"1\"} > 0'}\n"), first);
+    for (RuleGroup& more :
+         groups_of(group_of("      - {alert: A, expr: 'x{a=\"2\"} > 0'}\n"), second)) {
+      groups.push_back(std::move(more));
+    }
+    return groups;
+  };
+  RuleSet rules(world.settings);
+  rules.load(both("a.yaml", "b.yaml"), {}, world.now, nullptr, world.transitions);
+  for (int i = 0; i < 20; ++i) {
+    world.at(i);
+    world.append("x{a=\"1\"}=1 x{a=\"2\"}=1");
+    rules.step(world.step(), {}, world.transitions);
+  }
+  const auto told = [](RuleSet& set) {
+    return states(alerting(*set.groups()[0])) + ", " + states(alerting(*set.groups()[1]));
+  };
+  REQUIRE(told(rules) == "{a=\"1\"} firing, {a=\"2\"} firing");
+  const std::vector<SavedRule> saved = rules.saved(world.now);
+  RuleSet again(world.settings);
+  again.load(both("a.yaml", "b.yaml"), {}, world.now, nullptr, world.transitions);
+  again.restore(saved, world.now.wall, world.now, world.transitions);
+  CHECK(told(again) == "{a=\"1\"} firing, {a=\"2\"} firing");
+  world.transitions.clear();
+  rules.load(both("a.yaml", "c.yaml"), {}, world.now, nullptr, world.transitions);
+  CHECK(told(rules) == "{a=\"1\"} firing, {a=\"2\"} firing");
+  CHECK(world.transitions.empty());
+}
+
+// As an Alertmanager keeps it: firing for so long.
+SavedAlert seen_firing(const Labels& labels, const World& world, Duration since) {
+  SavedAlert seen;
+  seen.state = AlertState::kFiring;
+  seen.labels = labels;
+  seen.active_at = {world.now.wall - since, since};
+  seen.fired_at = seen.last_sent_at = seen.active_at;
+  return seen;
+}
+
+TEST_CASE("an alert that fires at Alertmanager goes on as its rule's", "[rules]") {
+  const Labels ours{{"alertname", "A"}, {"a", "1"}, {"severity", "page"}};
+  struct Case {
+    const char* name;
+    Labels seen;
+    const char* sample;
+    const char* taken;
+    const char* after;  // the next slot
+  };
+  const Case cases[] = {
+      {"its condition holds", ours, "x{a=\"1\"}=1", "firing", "firing"},
+      {"its condition is over", ours, "x{a=\"1\"}=0", "firing", "inactive"},
+      {"its source is silent", ours, "x{a=\"1\"}=unknown", "firing", "firing held"},
+      {"there is no such rule", ours.with("alertname", "B"), "x{a=\"1\"}=0", "", ""},
+      {"its rule has another label", ours.with("severity", "none"), "x{a=\"1\"}=0", "", ""},
+      {"its rule gives no such label", ours.with("zone", "z"), "x{a=\"1\"}=0", "", ""},
+  };
+  for (const Case& c : cases) {
+    INFO(c.name);
+    World world;
+    RuleSet rules(world.settings);
+    rules.load(groups_of(group_of("      - {alert: A, expr: max by (a) (x) > 0, for: 30s, "
+                                  "labels: {severity: page}}\n")),
+               {}, world.now, nullptr, world.transitions);
+    world.append("x{a=\"1\"}=0");
+    const auto rest = rules.take_back({seen_firing(c.seen, world, std::chrono::seconds(5))},
+                                      world.now, world.transitions);
+    CHECK(rest.empty() == (*c.taken != '\0'));
+    const std::string labels = "{a=\"1\",severity=\"page\"} ";
+    CHECK(states(first_rule(rules)) == (*c.taken == '\0' ? "" : labels + c.taken));
+    for (int i = 1; i < 21; ++i) {
+      world.at(i);
+      world.append(c.sample);
+      rules.step(world.step(), {}, world.transitions);
+    }
+    CHECK(states(first_rule(rules)) == (*c.after == '\0' ? "" : labels + c.after));
+  }
+}
+
+TEST_CASE("an answer of Alertmanager that comes late ends a for, and wakes nothing that ended",
+          "[rules]") {
+  World world;
+  RuleSet rules(world.settings);
+  rules.load(groups_of(group_of("      - {alert: A, expr: x > 0, for: 1h}\n"
+                                "      - {alert: B, expr: y > 0}\n")),
+             {}, world.now, nullptr, world.transitions);
+  for (int i = 0; i < 31; ++i) {
+    world.at(i);
+    world.append(i < 20 ? "x=1 y=1" : "x=1 y=0");
+    rules.step(world.step(), {}, world.transitions);
+  }
+  REQUIRE(states(first_rule(rules)) == "pending");
+  REQUIRE(states(alerting(*rules.groups()[0], 1)) == "inactive");
+  const SavedAlert a = seen_firing(Labels{{"alertname", "A"}}, world, std::chrono::hours(2));
+  const SavedAlert b = seen_firing(Labels{{"alertname", "B"}}, world, std::chrono::hours(2));
+  CHECK(rules.take_back({a, b}, world.now, world.transitions).empty());
+  CHECK(states(first_rule(rules)) == "firing");
+  CHECK(states(alerting(*rules.groups()[0], 1)) == "inactive");
+  std::vector<Notice> notices;
+  rules.take_notices(world.now, notices);
+  REQUIRE_FALSE(notices.empty());
+  CHECK(notices[0].starts_at == world.now.wall - std::chrono::hours(2));
+}
+
 }  // namespace
 }  // namespace keelwatch::rules

@@ -61,6 +61,9 @@ struct ObjectIdentity {
 // storage.k8s.io/v1 (decode_core.cc)
 [[nodiscard]] model::StorageClass decode_storage_class(JsonReader& reader, JsonValue object);
 
+// monitoring.coreos.com/v1 (decode_monitoring.cc)
+[[nodiscard]] model::PrometheusRule decode_prometheus_rule(JsonReader& reader, JsonValue object);
+
 // longhorn.io/v1beta2 (decode_longhorn.cc, decode_longhorn_backup.cc)
 [[nodiscard]] model::LonghornVolume decode_longhorn_volume(JsonReader& reader, JsonValue object);
 [[nodiscard]] model::LonghornEngine decode_longhorn_engine(JsonReader& reader, JsonValue object);

@@ -93,6 +93,10 @@ inline constexpr KindInfo kLonghornBackupKind = polled_longhorn_kind("LonghornBa
 inline constexpr KindInfo kSystemBackupKind =
     polled_longhorn_kind("LonghornSystemBackup", "systembackups");
 
+// Only with settings.prometheus_rules.
+inline constexpr KindInfo kPrometheusRuleKind{"PrometheusRule", "monitoring.coreos.com", "v1",
+                                              "prometheusrules", true};
+
 // "/apis/postgresql.cnpg.io/v1/namespaces/db/clusters"; an empty namespace means all of them.
 [[nodiscard]] std::string resource_path(const KindInfo& kind, std::string_view ns);
 

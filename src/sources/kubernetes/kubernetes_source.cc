@@ -45,6 +45,12 @@ Why outside_the_namespaces() {
           kSource};
 }
 
+Observed<model::ObjectList<model::PrometheusRule>> rules_not_wanted() {
+  return Observed<model::ObjectList<model::PrometheusRule>>::absent(
+      {Absence::kNotSetUp, Error(ErrorCode::kNotFound, "kubernetes.prometheus_rules is off"),
+       kSource});
+}
+
 // The namespaces to look into, "" for all at once; none if there is nowhere to look.
 std::set<std::string> namespaces_of(const KindInfo& kind, const config::Kubernetes& settings) {
   const std::set<std::string> everywhere = {""};
@@ -84,11 +90,13 @@ class KubernetesSource::WatchedKindOf final : public WatchedKind {
     };
     std::vector<std::string_view> names(kind.names.begin(), kind.names.end());
     if (names.empty()) names.emplace_back();
+    const std::string labels =
+        &kind == &kPrometheusRuleKind ? source.settings_.prometheus_rule_selector : "";
     for (const std::string& ns : namespaces_of(kind, source.settings_)) {
       for (const std::string_view name : names) {
         auto store = std::make_unique<Store>(how...);
         auto reflector = std::make_unique<Reflector>(source.context_, api_, source.reader_, kind,
-                                                     Selection{ns, std::string(name)},
+                                                     Selection{ns, std::string(name), labels},
                                                      source.timing_, *store, changed);
         parts_.push_back({std::move(store), std::move(reflector)});
       }
@@ -220,6 +228,9 @@ void KubernetesSource::add_kinds() {
            &KubernetesSlice::volume_snapshot_contents);
   add_kind(kStorageClassKind, decode_storage_class, &KubernetesSlice::storage_classes);
   add_longhorn_kinds();
+  if (settings_.prometheus_rules) {
+    add_kind(kPrometheusRuleKind, decode_prometheus_rule, &KubernetesSlice::prometheus_rules);
+  }
 }
 
 void KubernetesSource::add_longhorn_kinds() {
@@ -280,6 +291,7 @@ Task<> KubernetesSource::wait_until_set_up() {
 
 void KubernetesSource::publish_absent(const Why& why, bool not_set_up) {
   auto slice = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(why));
+  if (!settings_.prometheus_rules) slice->prometheus_rules = rules_not_wanted();
   for (const auto& kind : kinds_) {
     model::SourceReport report;
     report.source = kSource;
@@ -299,6 +311,7 @@ void KubernetesSource::changed() {
 void KubernetesSource::publish_now() {
   last_publish_ = context_.loop.now();
   auto slice = std::make_shared<KubernetesSlice>(KubernetesSlice::absent(not_yet()));
+  if (!settings_.prometheus_rules) slice->prometheus_rules = rules_not_wanted();
   for (const auto& kind : kinds_) kind->write(*slice);
   slice->reports.push_back(api_.report());
   publish_(std::move(slice));

@@ -88,7 +88,7 @@ Task<Result<void>> Reflector::list() {
 }
 
 std::string Reflector::list_path(int page_size, std::string_view token) const {
-  std::string query = field_selector();
+  std::string query = selectors();
   if (page_size > 0) query += fmt::format("limit={}&", page_size);
   if (!token.empty()) query += "continue=" + percent_encode(token) + "&";
   std::string path = resource_path(kind_, selection_.ns);
@@ -97,9 +97,15 @@ std::string Reflector::list_path(int page_size, std::string_view token) const {
   return path + "?" + query;
 }
 
-std::string Reflector::field_selector() const {
-  if (selection_.name.empty()) return "";
-  return "fieldSelector=" + percent_encode("metadata.name=" + selection_.name) + "&";
+std::string Reflector::selectors() const {
+  std::string query;
+  if (!selection_.name.empty()) {
+    query += "fieldSelector=" + percent_encode("metadata.name=" + selection_.name) + "&";
+  }
+  if (!selection_.labels.empty()) {
+    query += "labelSelector=" + percent_encode(selection_.labels) + "&";
+  }
+  return query;
 }
 
 std::string Reflector::what(std::string_view verb) const {
@@ -158,7 +164,7 @@ std::string Reflector::watch_path() {
                                                        std::max<std::int64_t>(2 * least, 1));
   return fmt::format(
       "{}?{}watch=true&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
-      resource_path(kind_, selection_.ns), field_selector(), percent_encode(resource_version_),
+      resource_path(kind_, selection_.ns), selectors(), percent_encode(resource_version_),
       lifetime(random_));
 }
 

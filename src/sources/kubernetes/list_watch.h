@@ -77,8 +77,9 @@ struct ReflectorTiming {
 
 // Which objects of a kind.
 struct Selection {
-  std::string ns;    // empty: of all namespaces
-  std::string name;  // empty: of any name
+  std::string ns;           // empty: of all namespaces
+  std::string name;         // empty: of any name
+  std::string labels = {};  // a label selector; empty: with any labels
 };
 
 class Reflector {
@@ -133,7 +134,8 @@ class Reflector {
   void recovered();
   void count(const Error& error);
   [[nodiscard]] std::string list_path(int page_size, std::string_view token) const;
-  [[nodiscard]] std::string field_selector() const;  // "fieldSelector=...&", or nothing
+  // "fieldSelector=...&labelSelector=...&", or what of it is set.
+  [[nodiscard]] std::string selectors() const;
   [[nodiscard]] std::string what(std::string_view verb) const;
   [[nodiscard]] std::string watch_path();
 
