@@ -219,19 +219,16 @@ std::optional<std::string> Silence::silent_page(const Labels& series) const {
 
 std::optional<std::size_t> settled(const model::World& world) {
   std::size_t fingerprint = 0;
-  bool any = false;
   bool pending = false;
   for_each_report(world, [&](const model::SourceReport& report) {
     if (!is_asked(report)) return;
-    any = true;
     pending = pending || report.pending;
     // Objects that come back bring new targets with them.
     const bool kubernetes_up = report.source == "kubernetes" && report.up;
     fingerprint += std::hash<std::string>()(report.source + "/" + report.target +
                                             (kubernetes_up ? " up" : ""));
   });
-  if (!any || pending) return std::nullopt;
-  return fingerprint;
+  return pending ? std::nullopt : std::optional(fingerprint);
 }
 
 }  // namespace keelwatch::app

@@ -41,7 +41,7 @@ class Silence {
 };
 
 // A number for the set of targets that are asked, which changes when one is added or the API comes
-// back; nullopt while a target's first attempt has not ended, and while there is none.
+// back; nullopt while a target's first attempt has not ended.
 [[nodiscard]] std::optional<std::size_t> settled(const model::World& world);
 
 }  // namespace keelwatch::app

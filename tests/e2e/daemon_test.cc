@@ -293,7 +293,7 @@ TEST_CASE("files of rules that appear, change and go are noticed", "[e2e]") {
   write("b.yaml", "C", "tme()");
   CHECK(lists("unknown function"));
   CHECK(lists("\"name\":\"B\""));
-  CHECK(keelwatch.value("keelwatch_rules_last_load_successful{origin=\"files\"}") == 0);
+  CHECK(keelwatch.wait_for("keelwatch_rules_last_load_successful{origin=\"files\"}", 0));
   write("b.yaml", "C");
   CHECK(lists("\"name\":\"C\""));
   CHECK(keelwatch.wait_for("keelwatch_rules_last_load_successful{origin=\"files\"}", 1));
