@@ -1,5 +1,6 @@
 # Sourced by tests/run: the long tier. A suite is `fuzz` or the NAME of a [long:NAME] tag in the
-# tests, or lab: every fault of the lab, lab-idle: ten minutes of an idle primary that nothing may
+# tests, or lab: every fault of the lab, lab-blind: the same with every source silent in turn while
+# the alert fires (hours), lab-idle: ten minutes of an idle primary that nothing may
 # alarm, restore: every damage in every history of tests/e2e/restore_test, tsan: what starts
 # threads. tests/long.txt keeps, per suite, the revision that last passed and its figures: a suite
 # that passes rewrites its line, to be committed.
@@ -10,6 +11,7 @@ long_file=tests/long.txt
 long_suites() {
   echo fuzz
   echo lab
+  echo lab-blind
   echo lab-idle
   echo restore
   echo tsan
@@ -39,6 +41,9 @@ run_long_suite() { # SUITE
   elif [ "$suite" = lab ]; then
     check "build release (GCC)" build release
     check "long lab" env KEELWATCH_PROGRAMS="$PWD/build/release" timeout --kill-after=60 3600 tests/e2e/lab_test
+  elif [ "$suite" = lab-blind ]; then
+    check "build release (GCC)" build release
+    check "long lab-blind" env KEELWATCH_PROGRAMS="$PWD/build/release" timeout --kill-after=60 14400 tests/e2e/lab_test --blind --idle 0
   elif [ "$suite" = tsan ]; then
     run_tsan
   elif [ "$suite" = lab-idle ]; then
