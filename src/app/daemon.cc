@@ -224,7 +224,6 @@ bool Daemon::start_server() {
 
 http::Router Daemon::make_router() {
   using http::Immediate;
-  using http::Queued;
   using http::Request;
   http::Router router;
   const auto get = [&](const std::string& path, std::function<http::Response(const Request&)> f) {
@@ -243,21 +242,15 @@ http::Router Daemon::make_router() {
   get("/-/ready", [this](const Request&) {
     return stopping_ ? http::Response::text(503, "stopping\n") : front_->serve_ready();
   });
-  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
   const auto query = [&](const char* method, const std::string& path, Query f) {
-    router.add(
-        method, path,
-        Queued{[this, path, f = std::move(f)](const Request& request, const std::stop_token& stop) {
-          http::Response response = f(request, stop);
-          self_.http_request(path, response.status);
-          return response;
-        }});
+    router.add(method, path, counted(path, std::move(f)));
   };
   query("GET", "/api/v1/explain",
         [this](const Request& r, const std::stop_token&) { return front_->serve_explain(r); });
   query("GET", "/api/v1/what-if",
         [this](const Request& r, const std::stop_token&) { return front_->serve_what_if(r); });
-  add_api(router);
+  add_queries(router);
+  add_alert_pages(router);
   for (const char* method : {"POST", "PUT"}) {
     query(method, "/-/reload",
           [this](const Request& r, const std::stop_token& stop) { return serve_reload(r, stop); });
@@ -267,22 +260,22 @@ http::Router Daemon::make_router() {
   return router;
 }
 
-void Daemon::add_api(http::Router& router) {
+http::Handler Daemon::counted(std::string path, Query query) {
+  return http::Queued{[this, path = std::move(path), query = std::move(query)](
+                          const http::Request& request, const std::stop_token& stop) {
+    http::Response response = query(request, stop);
+    self_.http_request(path, response.status);
+    return response;
+  }};
+}
+
+void Daemon::add_queries(http::Router& router) {
   using http::Request;
-  using Query = std::function<http::Response(const Request&, const std::stop_token&)>;
-  const auto handler = [this](std::string path, Query f) {
-    return http::Queued{[this, path = std::move(path), f = std::move(f)](
-                            const Request& request, const std::stop_token& stop) {
-      http::Response response = f(request, stop);
-      self_.http_request(path, response.status);
-      return response;
-    }};
-  };
   const auto get = [&](const std::string& path, Query f) {
-    router.add("GET", path, handler(path, std::move(f)));
+    router.add("GET", path, counted(path, std::move(f)));
   };
   const auto get_and_post = [&](const std::string& path, const Query& f) {
-    for (const char* method : {"GET", "POST"}) router.add(method, path, handler(path, f));
+    for (const char* method : {"GET", "POST"}) router.add(method, path, counted(path, f));
   };
   get_and_post("/api/v1/query", [this](const Request& r, const std::stop_token& stop) {
     return serve_query(alerting_->store(), clock_, r, stop);
@@ -302,13 +295,20 @@ void Daemon::add_api(http::Router& router) {
                [](const Request&, const std::stop_token&) { return serve_exemplars(); });
   const std::string label(kLabelPath);
   router.add_prefix("GET", label,
-                    handler(label + ":name/values", [this](const Request& r, const auto&) {
+                    counted(label + ":name/values", [this](const Request& r, const auto&) {
                       return serve_label_values(alerting_->store(), r);
                     }));
   get("/api/v1/metadata",
       [](const Request& r, const std::stop_token&) { return serve_metadata(r); });
   get("/api/v1/status/buildinfo",
       [](const Request&, const std::stop_token&) { return serve_buildinfo(); });
+}
+
+void Daemon::add_alert_pages(http::Router& router) {
+  using http::Request;
+  const auto get = [&](const std::string& path, Query f) {
+    router.add("GET", path, counted(path, std::move(f)));
+  };
   get("/api/v1/targets", [this](const Request&, const std::stop_token&) {
     return serve_targets(front_->moment().get());
   });

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -61,7 +62,11 @@ class Daemon {
   void files_changed(const std::vector<std::string>& paths);
   [[nodiscard]] bool start_server();
   [[nodiscard]] http::Router make_router();
-  void add_api(http::Router& router);
+  using Query = std::function<http::Response(const http::Request&, const std::stop_token&)>;
+  // On a query worker, and counted under that path.
+  [[nodiscard]] http::Handler counted(std::string path, Query query);
+  void add_queries(http::Router& router);
+  void add_alert_pages(http::Router& router);
   [[nodiscard]] http::Response serve_reload(const http::Request& request,
                                             const std::stop_token& stop);
 
