@@ -266,6 +266,7 @@ std::optional<SteadyTime> Alerting::step(const Moment& moment) {
   silence_ = nullptr;
   std::vector<rules::Notice> notices;
   rules_->take_notices(now, notices);
+  send_parked(now, notices);
   const bool told = !notices.empty();
   notifier_.send(std::move(notices));
   const bool moved = told || !transitions.empty();
@@ -291,6 +292,18 @@ void Alerting::keep(rules::Instant now, std::vector<rules::Transition> transitio
     alerts = std::make_shared<const std::vector<rules::SavedRule>>(std::move(all));
   }
   state_->put(now, std::move(alerts), std::move(transitions));
+}
+
+void Alerting::send_parked(rules::Instant now, std::vector<rules::Notice>& notices) {
+  if (parked_.empty()) return;
+  if (parked_sent_ && now.steady - *parked_sent_ < rules::RuleSet::kResendDelay) return;
+  parked_sent_ = now.steady;
+  for (const rules::SavedRule& rule : parked_) {
+    for (const rules::SavedAlert& saved : rule.alerts) {
+      if (saved.state != rules::AlertState::kFiring) continue;
+      notices.push_back(rules::notice_of(rules::restore(saved, now), {}));
+    }
+  }
 }
 
 void Alerting::publish_view(const Moment& moment, rules::Instant now) {

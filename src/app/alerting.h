@@ -91,6 +91,8 @@ class Alerting {
   [[nodiscard]] bool is_slot(const Moment& moment, rules::Instant now);
   // `changed`: whether an alert's state may be another than it was put last.
   void keep(rules::Instant now, std::vector<rules::Transition> transitions, bool changed);
+  // Nobody knows their rules yet: they fire on, or Alertmanager would end them.
+  void send_parked(rules::Instant now, std::vector<rules::Notice>& notices);
   void publish_view(const Moment& moment, rules::Instant now);
   void count(WallTime now);
 
@@ -114,6 +116,7 @@ class Alerting {
   // Until the objects are known, whose rules they may belong to.
   std::vector<rules::SavedRule> parked_;
   WallTime parked_at_{};
+  std::optional<SteadyTime> parked_sent_;
   std::vector<rules::SavedAlert> not_taken_back_;
   rules::Settings settings_;
   const Silence* silence_ = nullptr;  // of the step under way
