@@ -237,7 +237,8 @@ bool Alerting::is_slot(const Moment& moment, rules::Instant now) {
       previous_ ? (now.wall - previous_->wall) - (now.steady - previous_->steady) : Duration{};
   const bool jumped = drift > rules::RuleSet::kClockJump || drift < -rules::RuleSet::kClockJump;
   previous_ = now;
-  const bool due = !slot_at_ || now.steady - *slot_at_ >= moment.slot;
+  // The thread wakes up for its slots now a little later, now a little earlier.
+  const bool due = !slot_at_ || now.steady - *slot_at_ >= moment.slot - moment.slot / 10;
   const bool slot = due || jumped || clock_jumped_;
   clock_jumped_ = jumped;
   if (slot) slot_at_ = now.steady;

@@ -38,14 +38,18 @@ void StepThread::publish(const model::Slices& news) {
 
 void StepThread::run(const std::stop_token& stop) {
   pthread_setname_np(pthread_self(), "step");
+  SteadyTime slot = clock_.steady();
   while (!stop.stop_requested()) {
     const SteadyTime started = clock_.steady();
     const std::optional<SteadyTime> asked = step_once();
-    SteadyTime next;
+    Duration interval;
     {
       MutexLock lock(mutex_);
-      next = started + config_->step_interval;
+      interval = config_->step_interval;
     }
+    // Slots keep their distance, whenever the thread woke up for them; those that passed are lost.
+    if (started >= slot) slot += interval * ((started - slot) / interval);
+    SteadyTime next = slot + interval;
     if (asked && *asked > started) next = std::min(next, *asked);
     // First the gap that nothing shortens but stop, then whatever comes first: slot or change.
     std::unique_lock<Mutex> lock(mutex_);
