@@ -275,7 +275,13 @@ shows_api_hang() {
 }
 
 break_api_stop() { stop kube-api; }
-mend_api_stop() { start_kube; }
+# The stand-in forgets everything: keelwatch's watches may go on, but a keelwatch that starts after
+# that would list what is not there.
+mend_api_stop() {
+  start_kube
+  put_archive_objects
+  put_longhorn_objects
+}
 shows_api_stop() {
   say 'keelwatch_source_up{source="kubernetes",...} 0, with reason="unavailable"' \
     "lag and state of every standby stay fresh" \
