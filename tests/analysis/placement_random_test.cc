@@ -12,24 +12,14 @@
 
 #include "analysis/placement.h"
 #include "tests/support/placement_builder.h"
+#include "tests/support/sanitized.h"
 
 using namespace keelwatch::testing;
 
 namespace keelwatch::analysis {
 namespace {
 
-// Sanitizers take ten times as long.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr unsigned kTopologies = 500;
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-constexpr unsigned kTopologies = 500;
-#else
-constexpr unsigned kTopologies = 10'000;
-#endif
-#else
-constexpr unsigned kTopologies = 10'000;
-#endif
+constexpr unsigned kTopologies = kSanitized ? 500 : 10'000;
 
 using Set = unsigned;  // of nodes, a bit each
 

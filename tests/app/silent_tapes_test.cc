@@ -8,6 +8,7 @@
 
 #include "app/alerting.h"
 #include "app/tape.h"
+#include "tests/support/sanitized.h"
 
 using namespace std::chrono_literals;
 
@@ -60,8 +61,10 @@ bool tells_of_silence(const std::string& labels) {
 
 TEST_CASE("whatever fires when all sources fall silent goes on firing", "[app][alerting][tapes]") {
   std::size_t alerts = 0;
+  std::size_t tapes = 0;
   for (const auto& entry : fs::directory_iterator(KEELWATCH_SOURCE_DIR "/tests/tapes")) {
     if (entry.path().extension() != ".tape") continue;
+    if (tapes++ % 15 != 0 && testing::kSanitized) continue;
     INFO(entry.path().filename().string());
     std::ifstream file(entry.path());
     std::stringstream text;
@@ -89,7 +92,7 @@ TEST_CASE("whatever fires when all sources fall silent goes on firing", "[app][a
     }
     alerts += before.size();
   }
-  CHECK(alerts > 50);
+  CHECK(alerts > (testing::kSanitized ? 0 : 50));
 }
 
 }  // namespace keelwatch::app
