@@ -371,7 +371,7 @@ Failure PlacedInstance::data_loss() const {
 }
 
 Failure PlacedInstance::outage() const {
-  if (!ready || volumes.empty()) return happened();
+  if (!ready || !joined || volumes.empty()) return happened();
   return any_of({loss_of(node), data_loss()});
 }
 

@@ -114,6 +114,11 @@ void follow(const model::Service& service, const model::World& world, const Node
     }
     first = pod->get();
   }
+  if (first == nullptr && service.selector.empty()) {
+    place.where = "service " + name;
+    place.loss = not_told(fmt::format("service {} selects no pods", name));
+    return;
+  }
   if (first == nullptr) {
     place.where = "service " + name;
     place.loss = Loss::unknown(

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <functional>
+#include <utility>
 
 #include "base/time_text.h"
 
@@ -209,9 +210,21 @@ class Judge {
     };
     if (!node().empty() && down(node())) return true;
     if (!health_.healthy || !health_.desired) return std::nullopt;
-    const auto there = std::ranges::count_if(
-        copies_, [&](const VolumeCopy& copy) { return !copy.node.empty() && down(copy.node); });
-    return there > 0 && there >= *health_.desired - *health_.healthy;
+    const auto missing = *health_.desired - *health_.healthy;
+    auto there = std::ranges::count_if(copies_, [&](const VolumeCopy& copy) {
+      return copy.state != CopyState::kFailed && !copy.node.empty() && down(copy.node);
+    });
+    // Of those that failed, the newest: what failed before was replaced since.
+    std::vector<std::pair<WallTime, bool>> failures;
+    for (const auto& replica : objects_.replicas) {
+      if (replica->failed_at && replica->active && !replica->meta.deletion_timestamp)
+        failures.emplace_back(*replica->failed_at, down(replica->node));
+    }
+    std::ranges::sort(failures, std::greater<>());
+    for (std::size_t i = 0; i < failures.size() && static_cast<std::int64_t>(i) < missing; ++i) {
+      if (failures[i].second) ++there;
+    }
+    return missing > 0 && there >= missing;
   }
 
   [[nodiscard]] bool is_degraded() const {
@@ -273,8 +286,11 @@ class Judge {
       return true;
     }
     if (none || volume_.robustness == "faulted") {
-      if (all_down) {
-        say(VolumeVerdict::kUnreachable, "every copy is on a node or disk that is down");
+      // Whatever else failed: a whole one that is away comes back with its node.
+      if (all_down || (mine && count(CopyState::kNodeDown) > 0)) {
+        say(VolumeVerdict::kUnreachable,
+            all_down ? "every copy is on a node or disk that is down"
+                     : "its last whole copy is on a node or disk that is down");
       } else {
         say(VolumeVerdict::kFaulted, "no copy of it is whole");
       }

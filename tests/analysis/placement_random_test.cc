@@ -268,7 +268,7 @@ struct Truth {
                                [&](const Volume& volume) { return readable(volume, lost); });
   }
   [[nodiscard]] bool serves(const Instance& instance, Set lost) const {
-    return instance.node && instance.ready && alive(*instance.node, lost) &&
+    return instance.node && instance.ready && instance.joined && alive(*instance.node, lost) &&
            has_data(instance, lost);
   }
 

@@ -421,7 +421,10 @@ TEST_CASE("a bucket that cannot be followed has no place", "[placement]") {
     const char* why;
   };
   const Case cases[] = {
-      {"no Pod is behind it", [](PlacementBuilder& b) { b.service("default", "minio"); },
+      {"it selects no Pods", [](PlacementBuilder& b) { b.service("default", "minio"); },
+       "not_set_up: service default/minio selects no pods"},
+      {"no Pod is behind it",
+       [](PlacementBuilder& b) { b.service("default", "minio").selector = {{"app", "minio"}}; },
        "unknown: no pod is behind service default/minio"},
       {"its Pod mounts nothing",
        [](PlacementBuilder& b) { b.bucket("default", "minio", "n1", {"n1"}).claims.clear(); },

@@ -238,6 +238,13 @@ TEST_CASE("what is lost or cannot be reached comes first", "[storage]") {
          s.replicas[0].failed_at = kNow;
        },
        kUnreachable, "down"},
+      {"its last whole copy is on a node that reboots, and another failed before",
+       [](auto& s) {
+         detach(s);
+         s.replicas[1].failed_at = kNow - 1h;
+         lose_node(s, 0);
+       },
+       kUnreachable, "its last whole copy is on a node"},
       {"its file system is read-only", [](auto& s) { s.engines[0].filesystem_read_only = true; },
        kReadOnly, "read-only"},
       {"the node that it is attached to is down",
@@ -690,6 +697,16 @@ TEST_CASE("what a volume lacks because of a node that is down is told apart", "[
        [](auto& s) {
          s.volumes[0].replicas_desired = 3;
          s.replicas.push_back(replica_on("vol-pg-1", "n3", "n3"));
+         s.engines[0].modes["vol-pg-1-r-n3"] = "ERR";
+         lose_node(s, 1);
+       },
+       false},
+      {"a leftover of long ago is on a node that is down, and a later copy failed",
+       [](auto& s) {
+         s.replicas[1].failed_at = kNow - 30h;
+         s.engines[0].modes.erase("vol-pg-1-r-n2");
+         s.replicas.push_back(replica_on("vol-pg-1", "n3", "n3"));
+         s.replicas.back().failed_at = kNow - 1h;
          s.engines[0].modes["vol-pg-1-r-n3"] = "ERR";
          lose_node(s, 1);
        },
